@@ -1,0 +1,170 @@
+# hybridge: the only build file.  `make help` lists the targets.
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+SBINDIR    ?= $(PREFIX)/sbin
+LIBDIR     ?= $(PREFIX)/lib
+MANDIR     ?= $(PREFIX)/share/man
+EXAMPLEDIR ?= $(PREFIX)/share/doc/hybridge/examples
+B          ?= build
+CC         ?= cc
+VERSION    := 0.1.0
+
+comma := ,
+Q     := $(if $(V),,@)
+say    = @$(if $(V),:,echo "  $(1)")
+
+WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wconversion -Wsign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
+	-Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference \
+	$(if $(CI),-Werror)
+ifneq ($(findstring clang,$(CC)),clang)
+WARN += -Wduplicated-cond -Wlogical-op
+ZERO := -ftrivial-auto-var-init=zero
+endif
+HARDEN := -O2 -g -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection=full $(ZERO) -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
+
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -DHYBRIDGE_VERSION='"$(VERSION)"' -Iinclude -MMD -MP
+ifneq ($(SAN),)
+B          := build-$(subst $(comma),-,$(SAN))
+SAN_FLAGS  := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else
+FORTIFY    := -D_FORTIFY_SOURCE=3
+endif
+PROG_CFLAGS = $(BASE_CFLAGS) $(WARN) -Wpedantic $(HARDEN) $(FORTIFY) $(SAN_FLAGS) $(CPPFLAGS) $(CFLAGS)
+# The shim is a guest that must load under any libc: nothing that refers to one by name.
+SHIM_CFLAGS = $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE \
+	-fno-stack-protector -fcf-protection=full -fno-builtin-printf $(CPPFLAGS) $(CFLAGS)
+
+PROGRAMS := hybridge hybridge-sender hybridge-agent hybridge-relay
+SHIM     := $(B)/libhybridge.so
+# The dependency-free part of common/ that the shim shares.
+SHIM_COMMON := envfile hostmap address local
+
+objects   = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+COMMON   := $(call objects,common)
+LIBS     := -lwebsockets -lssl -lcrypto -ljansson -lpthread
+
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+SHIM_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/shim/*.c))
+E2E_TOOLS  := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
+FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCHES    := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
+
+SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c \
+	tests/unit/*.c tests/shim/*.c tests/e2e/*.c tests/fuzz/*.c bench/*.c)
+HEADERS := $(wildcard include/hybridge/*.h common/*.h shim/*.h sender/*.h agent/*.h \
+	relay/*.h cli/*.h tests/*/*.h)
+
+.PHONY: help deps all programs demo test test-tools bench lint format fuzz install uninstall clean
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo
+	@echo "Variables: V=1 shows commands; SAN=address,undefined or SAN=thread builds apart;"
+	@echo "PREFIX=$(PREFIX) DESTDIR= for install; CI=1 makes warnings errors."
+
+deps: ## install the Debian packages that build, demo and tests need
+	$(Q)./tests/deps
+
+all: deps ## build everything
+	$(Q)$(MAKE) --no-print-directory programs
+
+programs: $(SHIM) $(addprefix $(B)/,$(PROGRAMS))
+
+$(B)/%.o: %.c Makefile
+	$(call say,CC    $@)
+	$(Q)mkdir -p $(@D) && $(CC) $(PROG_CFLAGS) -c -o $@ $<
+
+$(B)/pic/%.o: %.c Makefile
+	$(call say,CC    $@)
+	$(Q)mkdir -p $(@D) && $(CC) $(SHIM_CFLAGS) -c -o $@ $<
+
+$(SHIM): $(patsubst %.c,$(B)/pic/%.o,$(wildcard shim/*.c)) $(SHIM_COMMON:%=$(B)/pic/common/%.o) shim/shim.map
+	$(call say,LD    $@)
+	$(Q)$(CC) -shared -nostdlib -Wl,-soname,libhybridge.so,--version-script=shim/shim.map \
+		-Wl,-z,relro,-z,now,-z,noexecstack -o $@ $(filter %.o,$^)
+
+$(B)/libcommon.a: $(COMMON)
+	$(call say,AR    $@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+define program
+$(B)/$(1): $(call objects,$(2)) $(B)/libcommon.a
+	$$(call say,LD    $$@)
+	$$(Q)$$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $$@ $$^ $(LIBS)
+endef
+$(eval $(call program,hybridge,cli))
+$(eval $(call program,hybridge-sender,sender))
+$(eval $(call program,hybridge-agent,agent))
+$(eval $(call program,hybridge-relay,relay))
+
+# A unit test may also need the parts of one program: tests/unit/test_relay_x.c links relay/ without its main.
+unit_extra = $(filter-out %/main.o,$(foreach p,sender agent relay cli,$(if $(findstring /test_$(p)_,$(1)),$(call objects,$(p)))))
+.SECONDEXPANSION:
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call unit_extra,/test_%) $(B)/libcommon.a
+	$(call say,LD    $@)
+	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(B)/tests/shim/%: tests/shim/%.c Makefile
+	$(call say,CC    $@)
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE_CFLAGS) $(WARN) -O2 -g $(CFLAGS) -o $@ $< -lpthread
+
+$(B)/tests/e2e/%: tests/e2e/%.c Makefile
+	$(call say,CC    $@)
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE_CFLAGS) $(WARN) -O2 -g $(CFLAGS) -o $@ $< -lpthread
+
+FUZZ_CC := clang-14
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c) Makefile
+	$(call say,CC    $@)
+	$(Q)mkdir -p $(@D) && $(FUZZ_CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) -g -O1 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $@ $< $(wildcard common/*.c) $(LIBS)
+
+test-tools: programs $(UNIT_TESTS) $(SHIM_TESTS) $(E2E_TOOLS)
+
+test: deps ## install packages, build, run every test
+	$(Q)$(MAKE) --no-print-directory test-tools
+	$(Q)B=$(B) SAN=$(SAN) ./tests/run
+
+demo: deps ## install packages, build, show a program reaching a private database
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)B=$(B) ./examples/demo/run
+
+bench: deps ## measure, as ratios to raw loopback in the same run
+	$(Q)$(MAKE) --no-print-directory programs $(BENCHES)
+	$(Q)B=$(B) ./bench/run
+
+lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone: silent when good
+	$(Q)B=$(B) ./tests/lint
+
+format: ## clang-format the sources in place
+	$(Q)clang-format -i $(SOURCES) $(HEADERS)
+
+fuzz: deps ## run each fuzzer for SECONDS_EACH (20) seconds
+	$(Q)$(MAKE) --no-print-directory $(FUZZERS)
+	$(Q)B=$(B) ./tests/fuzz/run
+
+install: programs ## install below $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)/hybridge \
+		$(DESTDIR)$(EXAMPLEDIR)
+	$(Q)install -m 0755 $(B)/hybridge $(DESTDIR)$(BINDIR)/
+	$(Q)install -m 0755 $(B)/hybridge-sender $(B)/hybridge-agent $(B)/hybridge-relay $(DESTDIR)$(SBINDIR)/
+	$(Q)install -m 0644 $(SHIM) $(DESTDIR)$(LIBDIR)/hybridge/
+	$(Q)install -m 0644 $(wildcard examples/*.env) $(DESTDIR)$(EXAMPLEDIR)/
+
+uninstall: ## remove what install put there
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/hybridge $(DESTDIR)$(LIBDIR)/hybridge/libhybridge.so
+	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,hybridge-sender hybridge-agent hybridge-relay)
+	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,$(notdir $(wildcard examples/*.env)))
+	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
+
+clean: ## remove everything that was built
+	$(Q)rm -rf build build-*
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

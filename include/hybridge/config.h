@@ -1,0 +1,136 @@
+/*
+ * config.h - what the env file and the environment say, checked.
+ *
+ * One table (hybridge_config_keys) names every key.  Precedence, the first
+ * wins: environment, file.  An unknown HYBRIDGE_ key, a key given twice, a
+ * value that does not parse, and a file with a secret that others can read
+ * are errors with file, line and remedy.
+ */
+#ifndef HYBRIDGE_CONFIG_H
+#define HYBRIDGE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hybridge/address.h>
+#include <hybridge/connstr.h>
+#include <hybridge/error.h>
+#include <hybridge/hostmap.h>
+#include <hybridge/log.h>
+
+/**
+ * enum hybridge_role - Who reads the configuration; keys of other roles are
+ * known to all, so that one file may serve several programs
+ */
+enum hybridge_role {
+	HYBRIDGE_ROLE_SENDER,
+	HYBRIDGE_ROLE_AGENT,
+	HYBRIDGE_ROLE_CLI,
+};
+
+/**
+ * struct hybridge_key - One documented key
+ * @name: With a star where a connection's NAME stands: "HYBRIDGE_*_HOSTS".
+ *        The same key without "*_" is the short form for a single connection
+ * @value: What the value looks like, for manual and messages
+ * @help:  One sentence
+ * @secret: Whether the value must never be shown
+ */
+struct hybridge_key {
+	const char *name;
+	const char *value;
+	const char *help;
+	bool secret;
+};
+
+/** hybridge_config_keys - Every key, ends with a NULL name */
+extern const struct hybridge_key hybridge_config_keys[];
+
+/**
+ * struct hybridge_connection - One configured hybrid connection
+ * @name:     Lower case
+ * @relay:    Where, and with which credentials
+ * @hosts:    Text of HYBRIDGE_*_HOSTS that the map's entries point into
+ * @target_host, @target_port: HYBRIDGE_*_TARGET; NULL and 0 when absent
+ */
+struct hybridge_connection {
+	char *name;
+	struct hybridge_connstr relay;
+	char *hosts;
+	char *target_host;
+	uint16_t target_port;
+};
+
+/**
+ * struct hybridge_config - Everything
+ * @connections:  Array, in file order
+ * @map:          All HOSTS entries of all connections, in file order;
+ *                entry.connection indexes @connections
+ * @range:        HYBRIDGE_RANGE
+ * @socket:       HYBRIDGE_SOCKET or NULL
+ * @ca_file:      HYBRIDGE_CA_FILE or NULL: trust only these
+ * @proxy:        HYBRIDGE_PROXY, else HTTPS_PROXY/https_proxy: "http://[user:password@]host:port" (secret), or NULL
+ * @no_proxy:     NO_PROXY/no_proxy or NULL
+ * @connect_timeout_ms: HYBRIDGE_CONNECT_TIMEOUT, default 30 s
+ * @idle_exit_ms: HYBRIDGE_IDLE_EXIT: a sender started by the shim leaves after
+ *                this long without a stream, default 10 min
+ * @status_listen: HYBRIDGE_STATUS_LISTEN: host:port for /livez, /readyz, /metrics; NULL off
+ * @log_level, @log_format: HYBRIDGE_LOG_LEVEL, HYBRIDGE_LOG_FORMAT
+ * @path:         File that was read, or NULL
+ */
+struct hybridge_config {
+	struct hybridge_connection *connections;
+	size_t num_connections;
+	struct hybridge_map map;
+	struct hybridge_range range;
+	char *socket;
+	char *ca_file;
+	char *proxy;
+	char *no_proxy;
+	uint32_t connect_timeout_ms;
+	uint32_t idle_exit_ms;
+	char *status_listen;
+	enum hybridge_log_level log_level;
+	enum hybridge_log_format log_format;
+	char *path;
+};
+
+/**
+ * hybridge_config_load() - Read, merge and check the configuration
+ * @path: Env file, or NULL for none
+ * @env:  Environment as in environ(7)
+ * @role: Who asks: a sender needs HOSTS, an agent a TARGET, for each of the
+ *        connections it will use (a connection without them is left out); with
+ *        none left that is an error, except for HYBRIDGE_ROLE_CLI
+ * @out:  Filled in on success, untouched on failure
+ * @err:  First problem: "FILE:LINE: what" or "environment: what", and a hint
+ *
+ * Two exact names whose addresses collide are an error.
+ *
+ * Return: 0 and @out owned by the caller (hybridge_config_free()), or -1
+ */
+HYBRIDGE_MUSTUSE int hybridge_config_load(const char *path, char *const *env,
+					  enum hybridge_role role,
+					  struct hybridge_config *out,
+					  struct hybridge_error *err);
+
+/** hybridge_config_free() - Wipe secrets, release everything; zeroes @config */
+void hybridge_config_free(struct hybridge_config *config);
+
+/**
+ * hybridge_parse_duration() - Read "500ms", "10s", "5m", "2h" or plain seconds
+ * Return: 0 and milliseconds in @out, or -1
+ */
+HYBRIDGE_MUSTUSE int hybridge_parse_duration(const char *text, uint32_t *out);
+
+/**
+ * hybridge_parse_host_port() - Read HOST:PORT or [V6]:PORT
+ * @host: Owned by the caller on success, without brackets
+ *
+ * Return: 0, or -1 with @err set
+ */
+HYBRIDGE_MUSTUSE int hybridge_parse_host_port(const char *text, char **host,
+					      uint16_t *port,
+					      struct hybridge_error *err);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * conn.h - one non-blocking TCP connection, plain or TLS.
+ *
+ * Idle and flowing connections own no buffers: reads and writes go through
+ * scratch space of the loop; only what the kernel does not take at once is
+ * kept, and released when it has gone.  Back-pressure is the owner's rule:
+ * read X only while the connection that X's bytes go to has nothing pending.
+ */
+#ifndef HYBRIDGE_CONN_H
+#define HYBRIDGE_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <openssl/ssl.h>
+
+#include <hybridge/error.h>
+#include <hybridge/loop.h>
+
+struct hybridge_conn;
+
+/**
+ * hybridge_conn_fn - Called when something changed: bytes to read, room to
+ * write, end or error.  The callee tries what it wants to do next; the calls
+ * below say what is possible.  It may close the connection.
+ */
+typedef void hybridge_conn_fn(void *owner, struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_new() - Take over a connected (or connecting) socket
+ * @fd:      Non-blocking socket; owned by the connection even on failure
+ * @on_ready: Called from the loop, never from inside another call of this header
+ *
+ * Sets TCP_NODELAY where that is possible.
+ *
+ * Return: The connection, end it with hybridge_conn_close(); NULL when out of memory
+ */
+HYBRIDGE_MUSTUSE struct hybridge_conn *
+hybridge_conn_new(struct hybridge_loop *loop, int fd,
+		  hybridge_conn_fn *on_ready, void *owner);
+
+/** hybridge_conn_set_owner() - Hand the connection to somebody else; on_ready
+ * will be called for the new owner in this turn, whether or not anything changed */
+void hybridge_conn_set_owner(struct hybridge_conn *conn,
+			     hybridge_conn_fn *on_ready, void *owner);
+
+/** hybridge_conn_fd() - Its descriptor: for socket options and addresses only */
+int hybridge_conn_fd(const struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_start_tls() - From here on, TLS
+ * @ssl: SSL_set_connect_state() or SSL_set_accept_state() done; now owned by @conn
+ *
+ * Return: 0, or -1 when out of memory
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_start_tls(struct hybridge_conn *conn,
+					     SSL *ssl);
+
+/**
+ * hybridge_conn_handshake() - Go on with the TLS handshake
+ * @peer: Whom we talk to, for the message
+ * Return: 1 done, 0 not yet, -1 failed with @err set
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_handshake(struct hybridge_conn *conn,
+					     const char *peer,
+					     struct hybridge_error *err);
+
+/**
+ * hybridge_conn_read() - Read what is there, up to @len bytes
+ *
+ * May return less than there is; only EAGAIN says that there is nothing more
+ * now and that on_ready will be called when there is.  An owner that stops
+ * before EAGAIN must come back on its own (hybridge_conn_again()).
+ *
+ * Return: bytes; 0 at the end of the stream; -1 with errno (EAGAIN, ECONNRESET,
+ *         EPROTO for broken TLS ...)
+ */
+ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len);
+
+/**
+ * hybridge_conn_unread() - Put bytes back in front of what will be read next
+ * Return: 0, or -1 when out of memory
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_unread(struct hybridge_conn *conn,
+					  const void *buf, size_t len);
+
+/** hybridge_conn_again() - Call on_ready once more in the next turn */
+void hybridge_conn_again(struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_write() - Send bytes, all of them, in order
+ *
+ * Takes everything: what the kernel does not take now is kept and goes out
+ * when there is room.  TLS records of one turn are sent together: at
+ * hybridge_conn_flush(), or by itself at the end of the turn.
+ *
+ * Return: 0, or -1 with errno when the connection is broken
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_write(struct hybridge_conn *conn,
+					 const void *buf, size_t len);
+
+/** hybridge_conn_flush() - Send now what is waiting; 0, or -1 with errno */
+int hybridge_conn_flush(struct hybridge_conn *conn);
+
+/** hybridge_conn_pending() - Bytes that the kernel has not taken; flush first */
+size_t hybridge_conn_pending(const struct hybridge_conn *conn);
+
+/** hybridge_conn_hung_up() - Whether the peer has closed or reset its side, even
+ * if its bytes have not been read: a held sender that went away is seen by this */
+bool hybridge_conn_hung_up(const struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_end() - No more writing: close_notify and FIN behind what is pending
+ * Return: 0, or -1 with errno.  Reading goes on.
+ */
+int hybridge_conn_end(struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_ended() - Whether hybridge_conn_end() was called and everything is
+ * with the kernel
+ */
+bool hybridge_conn_ended(const struct hybridge_conn *conn);
+
+/**
+ * enum hybridge_conn_how - How to close
+ */
+enum hybridge_conn_how {
+	HYBRIDGE_CONN_ORDERLY, /* what the kernel took still arrives, then FIN */
+	HYBRIDGE_CONN_RESET, /* RST: the other end must not take it for an end */
+};
+
+/**
+ * hybridge_conn_close() - Close the descriptor now, free the memory at the end of the turn
+ * @conn: NULL is fine.  on_ready is not called again
+ */
+void hybridge_conn_close(struct hybridge_conn *conn,
+			 enum hybridge_conn_how how);
+
+#endif

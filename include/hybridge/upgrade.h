@@ -1,0 +1,71 @@
+/*
+ * upgrade.h - the client's WebSocket handshake (RFC 6455 section 4.1) on a
+ * connection that is ready.
+ */
+#ifndef HYBRIDGE_UPGRADE_H
+#define HYBRIDGE_UPGRADE_H
+
+#include <stdint.h>
+
+#include <hybridge/conn.h>
+#include <hybridge/error.h>
+#include <hybridge/loop.h>
+
+struct hybridge_upgrade;
+
+/**
+ * struct hybridge_upgrade_args - What to ask for; texts need to live only during the call
+ * @host:       Host header: with port when it is not the scheme's default
+ * @target:     Path and query
+ * @headers:    More header lines, each ending with CR LF, or NULL (may hold a token)
+ * @protocol:   Sec-WebSocket-Protocol to offer, or NULL
+ * @timeout_ms: Until the head of the answer must be there
+ */
+struct hybridge_upgrade_args {
+	const char *host;
+	const char *target;
+	const char *headers;
+	const char *protocol;
+	uint32_t timeout_ms;
+};
+
+/**
+ * struct hybridge_upgrade_result - What came back
+ * @status: HTTP status; 0 when there was no answer
+ * @reason: Status line's text, control characters replaced; "" when none
+ * @os_errno: When status is 0: ETIMEDOUT, ECONNRESET ...
+ * @err:    Set unless status is 101
+ */
+struct hybridge_upgrade_result {
+	int status;
+	char reason[256];
+	int os_errno;
+	struct hybridge_error err;
+};
+
+/**
+ * hybridge_upgrade_fn - How it ended; called once, from the loop
+ * @conn:   The connection, the owner's again when status is 101: bytes that followed the
+ *          head are still to be read from it; NULL otherwise: it is closed
+ */
+typedef void hybridge_upgrade_fn(void *owner, struct hybridge_conn *conn,
+				 const struct hybridge_upgrade_result *result);
+
+/**
+ * hybridge_upgrade_start() - Send the request and wait for the answer
+ * @conn: Owned by the upgrade until it is done
+ *
+ * Checks Sec-WebSocket-Accept, and refuses extensions that were not offered.
+ *
+ * Return: Handle, valid until @done was called or hybridge_upgrade_cancel();
+ *         NULL when out of memory (then @conn is closed and @done is not called)
+ */
+HYBRIDGE_MUSTUSE struct hybridge_upgrade *
+hybridge_upgrade_start(struct hybridge_loop *loop, struct hybridge_conn *conn,
+		       const struct hybridge_upgrade_args *args,
+		       hybridge_upgrade_fn *done, void *owner);
+
+/** hybridge_upgrade_cancel() - Give up and close; @done will not be called.  NULL is fine */
+void hybridge_upgrade_cancel(struct hybridge_upgrade *upgrade);
+
+#endif
