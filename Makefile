@@ -16,7 +16,7 @@ say    = @$(if $(V),:,echo "  $(1)")
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wconversion -Wsign-conversion \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
-	-Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference \
+	-Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough \
 	$(if $(CI),-Werror)
 ifneq ($(findstring clang,$(CC)),clang)
 WARN += -Wduplicated-cond -Wlogical-op

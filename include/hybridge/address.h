@@ -14,6 +14,8 @@
 
 #include <hybridge/hostmap.h>
 
+#define HYBRIDGE_IP_TEXT 46 /* bytes of an address as text, with its NUL */
+
 /**
  * struct hybridge_range - Block of IPv4 addresses to take from
  * @base:   First address, host order
@@ -40,7 +42,8 @@ bool hybridge_range_parse(struct hybridge_span text,
  * @name:  Host name or IP literal; case and one trailing dot do not matter
  *
  * FNV-1a (64 bit) of the folded name, xor-folded into the host bits; the last byte
- * is never 0 or 255.
+ * is never 0 or 255.  Of an IP literal its canonical text counts, however it was
+ * written.
  *
  * Return: Address in host order
  */
@@ -76,5 +79,15 @@ bool hybridge_address_is_ours(struct hybridge_range range,
 const struct hybridge_map_entry *
 hybridge_address_lookup(const struct hybridge_map *map,
 			struct hybridge_range range, uint32_t v4);
+
+/**
+ * hybridge_ip_format() - Write an address as canonical text (RFC 5952)
+ * @ip:  Address
+ * @out: Text, NUL-terminated; no dotted quad inside an IPv6 address
+ *
+ * Return: Length of the text
+ */
+size_t hybridge_ip_format(const struct hybridge_ip *ip,
+			  char out[static HYBRIDGE_IP_TEXT]);
 
 #endif

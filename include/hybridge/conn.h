@@ -126,13 +126,19 @@ bool hybridge_conn_ended(const struct hybridge_conn *conn);
  * enum hybridge_conn_how - How to close
  */
 enum hybridge_conn_how {
-	HYBRIDGE_CONN_ORDERLY, /* what the kernel took still arrives, then FIN */
+	/*
+	 * What is pending still goes out, then FIN; what still comes in is
+	 * discarded until the peer's FIN, 5 s at most, so that no reset
+	 * overtakes our last bytes.
+	 */
+	HYBRIDGE_CONN_ORDERLY,
 	HYBRIDGE_CONN_RESET, /* RST: the other end must not take it for an end */
 };
 
 /**
- * hybridge_conn_close() - Close the descriptor now, free the memory at the end of the turn
- * @conn: NULL is fine.  on_ready is not called again
+ * hybridge_conn_close() - Give the connection up
+ * @conn: NULL is fine.  on_ready is not called again, and no call below may be
+ *        made any more
  */
 void hybridge_conn_close(struct hybridge_conn *conn,
 			 enum hybridge_conn_how how);

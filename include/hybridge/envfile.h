@@ -6,7 +6,8 @@
  *
  * Grammar: KEY=VALUE, no spaces round '='; blank lines and lines whose first
  * non-blank is '#' or ';' are ignored; one matching pair of '…' or "…" round
- * the whole value is removed; nothing else is special: no expansion, no
+ * the whole value is removed; blanks before KEY and at the end of the line do
+ * not count; nothing else is special: no expansion, no
  * escapes, no continuation, no trailing comments.  A leading BOM and a
  * trailing CR are dropped.  KEY is [A-Za-z_][A-Za-z0-9_]*.
  */

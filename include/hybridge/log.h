@@ -44,13 +44,20 @@ struct hybridge_field {
 	int64_t num;
 };
 
-#define HYBRIDGE_STR(k, v) ((struct hybridge_field){(k), (v) ? (v) : "-", 0})
+/** hybridge_log_str() - A text field; NULL is shown as "-".  See HYBRIDGE_STR() */
+static inline struct hybridge_field hybridge_log_str(const char *key,
+						     const char *str)
+{
+	return (struct hybridge_field){key, str ? str : "-", 0};
+}
+
+#define HYBRIDGE_STR(k, v) hybridge_log_str((k), (v))
 #define HYBRIDGE_NUM(k, v) ((struct hybridge_field){(k), NULL, (int64_t)(v)})
 
-#define hybridge_log(level, msg, ...)                                          \
-	hybridge_log_fields((level), (msg),                                    \
-			    (const struct hybridge_field[]){                   \
-				    __VA_ARGS__, {NULL, NULL, 0}})
+#define hybridge_log(level, msg, ...) \
+	hybridge_log_fields(          \
+		(level), (msg),       \
+		(const struct hybridge_field[]){__VA_ARGS__, {NULL, NULL, 0}})
 
 /**
  * hybridge_log_setup() - Choose program name, level and form, once, at start

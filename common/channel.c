@@ -1,0 +1,323 @@
+/*
+ * channel.c - a WebSocket for messages: the control channel, either side.
+ *
+ *	OPEN ----- we close ---------------> CLOSING  (Close sent, the peer's awaited)
+ *	OPEN ----- the peer closes --------> OVER     (its Close is answered)
+ *	CLOSING -- its Close, or 5 s ------> OVER
+ *	any ------ broken, silent ---------> OVER
+ *
+ * Only channel_move() changes the state.  OVER is final: the owner is told by
+ * a task, which then frees the channel.
+ */
+#include <hybridge/channel.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hybridge/ws.h>
+
+#include "queue.h"
+#include "scratch.h"
+
+#define CLOSE_PATIENCE_MS 5000
+#define PENDING_MAX       (4u << 20)
+#define SILENT_PINGS      3
+#define REASON_MAX        (HYBRIDGE_WS_CONTROL_MAX - 2)
+
+enum channel_state { OPEN, CLOSING, OVER };
+
+struct hybridge_channel {
+	struct hybridge_loop *loop;
+	struct hybridge_conn *conn; /* NULL: over */
+	struct hybridge_channel_args args;
+	const struct hybridge_channel_ops *ops; /* NULL: the owner is gone */
+	void *owner;
+	enum channel_state state;
+	struct hybridge_ws_reader reader;
+	struct queue message;
+	bool message_is_text;
+	uint16_t code;
+	char reason[REASON_MAX + 1];
+	int64_t heard_us;
+	struct hybridge_timer timer; /* ping, or patience while closing */
+	struct hybridge_task finish;
+};
+
+static bool channel_move(struct hybridge_channel *channel,
+			 enum channel_state next)
+{
+	static const bool legal[OVER + 1][OVER + 1] = {
+		[OPEN] = {[CLOSING] = true, [OVER] = true},
+		[CLOSING] = {[OVER] = true},
+	};
+
+	if (!legal[channel->state][next])
+		return false;
+	channel->state = next;
+	return true;
+}
+
+static void run_finish(struct hybridge_task *task)
+{
+	struct hybridge_channel *channel =
+		hybridge_container(task, struct hybridge_channel, finish);
+
+	if (channel->ops)
+		channel->ops->end(channel->owner, channel->code,
+				  channel->reason);
+	queue_free(&channel->message);
+	free(channel);
+}
+
+static void finish(struct hybridge_channel *channel, enum hybridge_conn_how how,
+		   uint16_t code, const char *reason, size_t reason_len)
+{
+	if (!channel_move(channel, OVER))
+		return;
+	channel->code = code;
+	for (size_t i = 0; i < reason_len && i < REASON_MAX; i++)
+		channel->reason[i] =
+			reason[i] >= ' ' && reason[i] <= '~' ? reason[i] : '?';
+	hybridge_conn_close(channel->conn, how);
+	channel->conn = NULL;
+	hybridge_timer_clear(channel->loop, &channel->timer);
+	hybridge_loop_defer(channel->loop, &channel->finish);
+}
+
+static void broke(struct hybridge_channel *channel, const char *why)
+{
+	finish(channel, HYBRIDGE_CONN_RESET, HYBRIDGE_WS_ABNORMAL, why,
+	       strlen(why));
+}
+
+static void send_control(struct hybridge_channel *channel, uint8_t opcode,
+			 const void *data, size_t len)
+{
+	uint8_t frame[HYBRIDGE_WS_HEADER_MAX + HYBRIDGE_WS_CONTROL_MAX];
+	size_t size = hybridge_ws_control_frame(frame, opcode, data, len,
+						channel->args.is_client);
+
+	if (hybridge_conn_write(channel->conn, frame, size) != 0)
+		broke(channel, strerror(errno));
+}
+
+static void send_close(struct hybridge_channel *channel, uint16_t code,
+		       const char *reason)
+{
+	uint8_t payload[HYBRIDGE_WS_CONTROL_MAX];
+	size_t len = strnlen(reason, REASON_MAX);
+
+	payload[0] = (uint8_t)(code >> 8);
+	payload[1] = (uint8_t)code;
+	memcpy(payload + 2, reason, len);
+	send_control(channel, HYBRIDGE_WS_CLOSE, payload, len + 2);
+}
+
+static void on_control(struct hybridge_channel *channel,
+		       const struct hybridge_ws_piece *piece)
+{
+	const char *reason = (const char *)piece->data + 2;
+	size_t reason_len = piece->len > 2 ? piece->len - 2 : 0;
+
+	if (piece->opcode == HYBRIDGE_WS_PING && channel->state == OPEN)
+		send_control(channel, HYBRIDGE_WS_PONG, piece->data,
+			     piece->len);
+	if (piece->opcode != HYBRIDGE_WS_CLOSE)
+		return;
+	/* RFC 6455 5.5.1: a Close is answered with the same code. */
+	if (channel->state == OPEN)
+		send_control(channel, HYBRIDGE_WS_CLOSE, piece->data,
+			     piece->len < 2 ? 0 : 2);
+	finish(channel, HYBRIDGE_CONN_ORDERLY,
+	       hybridge_ws_close_code(piece->data, piece->len), reason,
+	       reason_len);
+}
+
+static void on_data(struct hybridge_channel *channel,
+		    const struct hybridge_ws_piece *piece)
+{
+	struct queue message;
+
+	if (channel->state != OPEN)
+		return;
+	if (piece->starts && piece->opcode != HYBRIDGE_WS_CONTINUATION)
+		channel->message_is_text = piece->opcode == HYBRIDGE_WS_TEXT;
+	if (queue_len(&channel->message) + piece->len >
+	    channel->args.message_max) {
+		hybridge_channel_close(channel, HYBRIDGE_WS_TOO_BIG,
+				       "message too long");
+		return;
+	}
+	if (queue_add(&channel->message, piece->data, piece->len) != 0) {
+		broke(channel, strerror(ENOMEM));
+		return;
+	}
+	if (!piece->ends || !piece->fin)
+		return;
+	message = channel->message;
+	channel->message = (struct queue){0};
+	channel->ops->message(channel->owner, channel->message_is_text,
+			      (const char *)message.buf + message.at,
+			      queue_len(&message));
+	queue_free(&message);
+}
+
+static void use_frames(struct hybridge_channel *channel, uint8_t *buf,
+		       size_t len)
+{
+	struct hybridge_ws_piece piece;
+
+	while (channel->conn) {
+		switch (hybridge_ws_next(&channel->reader, &buf, &len,
+					 &piece)) {
+		case HYBRIDGE_WS_MORE:
+			return;
+		case HYBRIDGE_WS_DATA:
+			on_data(channel, &piece);
+			break;
+		case HYBRIDGE_WS_CONTROL:
+			on_control(channel, &piece);
+			break;
+		case HYBRIDGE_WS_ERROR:
+			if (channel->state == OPEN)
+				send_close(channel, HYBRIDGE_WS_PROTOCOL_ERROR,
+					   piece.why);
+			finish(channel, HYBRIDGE_CONN_ORDERLY,
+			       HYBRIDGE_WS_ABNORMAL, piece.why,
+			       strlen(piece.why));
+			break;
+		}
+	}
+}
+
+static void on_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct hybridge_channel *channel = owner;
+	/* Not the loop's scratch: an owner's answer may pump something else. */
+	uint8_t buf[4096];
+
+	(void)conn;
+	while (channel->conn) {
+		ssize_t n = hybridge_conn_read(channel->conn, buf, sizeof(buf));
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			broke(channel, n == 0 ? "closed without a Close"
+					      : strerror(errno));
+			return;
+		}
+		channel->heard_us = hybridge_loop_now_us(channel->loop);
+		use_frames(channel, buf, (size_t)n);
+	}
+}
+
+static void on_timer(struct hybridge_timer *timer)
+{
+	struct hybridge_channel *channel =
+		hybridge_container(timer, struct hybridge_channel, timer);
+	int64_t silent_ms =
+		(hybridge_loop_now_us(channel->loop) - channel->heard_us) /
+		1000;
+
+	if (channel->state == CLOSING) {
+		broke(channel, "Close was not answered");
+		return;
+	}
+	if (silent_ms >= (int64_t)SILENT_PINGS * channel->args.ping_ms) {
+		broke(channel, "silent, pings were not answered");
+		return;
+	}
+	if (silent_ms >= channel->args.ping_ms)
+		send_control(channel, HYBRIDGE_WS_PING, NULL, 0);
+	if (channel->state == OPEN &&
+	    hybridge_timer_set(channel->loop, timer, channel->args.ping_ms) !=
+		    0)
+		broke(channel, strerror(ENOMEM));
+}
+
+struct hybridge_channel *
+hybridge_channel_new(struct hybridge_loop *loop, struct hybridge_conn *conn,
+		     const struct hybridge_channel_args *args,
+		     const struct hybridge_channel_ops *ops, void *owner)
+{
+	struct hybridge_channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		goto fail;
+	channel->timer.fire = on_timer;
+	if (hybridge_timer_set(loop, &channel->timer, args->ping_ms) != 0)
+		goto fail;
+	channel->finish.run = run_finish;
+	channel->loop = loop;
+	channel->conn = conn;
+	channel->args = *args;
+	channel->ops = ops;
+	channel->owner = owner;
+	channel->heard_us = hybridge_loop_now_us(loop);
+	hybridge_ws_reader_init(&channel->reader, !args->is_client);
+	hybridge_conn_set_owner(conn, on_ready, channel);
+	return channel;
+fail:
+	free(channel);
+	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+	return NULL;
+}
+
+int hybridge_channel_send(struct hybridge_channel *channel, const char *text,
+			  size_t len)
+{
+	uint8_t header[HYBRIDGE_WS_HEADER_MAX];
+	uint8_t key[4];
+	size_t header_len;
+	uint8_t *frame;
+	int ret;
+
+	if (channel->state != OPEN)
+		return -1;
+	if (hybridge_conn_pending(channel->conn) > PENDING_MAX) {
+		finish(channel, HYBRIDGE_CONN_RESET, HYBRIDGE_WS_POLICY,
+		       "the peer does not read", 22);
+		return -1;
+	}
+	if (channel->args.is_client)
+		hybridge_ws_random_key(key);
+	header_len = hybridge_ws_header(header, HYBRIDGE_WS_TEXT, true, len,
+					channel->args.is_client ? key : NULL);
+	frame = malloc(header_len + len);
+	if (!frame) {
+		broke(channel, strerror(ENOMEM));
+		return -1;
+	}
+	memcpy(frame, header, header_len);
+	memcpy(frame + header_len, text, len);
+	if (channel->args.is_client)
+		hybridge_ws_mask(frame + header_len, len, key, 0);
+	ret = hybridge_conn_write(channel->conn, frame, header_len + len);
+	explicit_bzero(frame, header_len + len); /* may be a token */
+	free(frame);
+	if (ret != 0)
+		broke(channel, strerror(errno));
+	return ret;
+}
+
+void hybridge_channel_close(struct hybridge_channel *channel, uint16_t code,
+			    const char *reason)
+{
+	if (!channel_move(channel, CLOSING))
+		return;
+	send_close(channel, code, reason);
+	if (channel->state == CLOSING &&
+	    hybridge_timer_set(channel->loop, &channel->timer,
+			       CLOSE_PATIENCE_MS) != 0)
+		broke(channel, strerror(ENOMEM));
+}
+
+void hybridge_channel_free(struct hybridge_channel *channel)
+{
+	if (!channel)
+		return;
+	channel->ops = NULL;
+	finish(channel, HYBRIDGE_CONN_RESET, HYBRIDGE_WS_ABNORMAL, "", 0);
+}

@@ -1,0 +1,568 @@
+/*
+ * conn.c - one non-blocking TCP connection, plain or TLS.
+ *
+ * Theory of operation.  OpenSSL gets its records from, and leaves them in, the loop's
+ * scratch buffers (a BIO of our own): one recv() brings many records, one
+ * send() takes many.  Incoming records belong to scratch.in_owner until OpenSSL has taken them;
+ * when another connection needs the space first, the rest is stashed in the
+ * connection that they belong to.  Outgoing records belong to scratch.out_owner and are sent
+ * before anybody else may write there: OpenSSL also writes behind our back
+ * (session tickets, key updates, alerts), during reads.  What the kernel does not take is
+ * copied to conn->out and goes out, in order, when there is room.
+ *
+ * Readiness is edge-triggered: @readable and @writable remember what the
+ * kernel last said, and only EAGAIN or a short count clears them.
+ */
+#include <hybridge/conn.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <hybridge/tls.h>
+
+#include "queue.h"
+#include "scratch.h"
+
+#define PATIENCE_MS 5000
+
+struct hybridge_conn {
+	struct hybridge_source source;
+	struct hybridge_loop *loop;
+	hybridge_conn_fn *on_ready;
+	void *owner;
+	struct hybridge_task again;
+	struct hybridge_task flush;
+	struct hybridge_task reap;
+	struct hybridge_timer patience;
+	SSL *ssl;
+	struct queue out;   /* to the kernel */
+	struct queue stash; /* TLS records, to OpenSSL */
+	struct queue back;  /* plain bytes given back, to the next reader */
+	bool readable;
+	bool writable;
+	bool hung_up; /* RDHUP or HUP was seen: a short read says nothing */
+	bool ending;  /* shut down writing when @out is empty */
+	bool ended;
+	/*
+	 * errno of the first failure.  Two, because a peer that closed after its
+	 * last word makes our sends fail while that word is still to be read.
+	 */
+	int out_error;
+	int in_error;
+};
+
+/* Sends from @buf what the kernel takes; the count, or -1 when broken. */
+static ssize_t send_some(struct hybridge_conn *conn, const uint8_t *buf,
+			 size_t len)
+{
+	size_t sent = 0;
+
+	while (sent < len && conn->writable && conn->out_error == 0) {
+		ssize_t n = send(conn->source.fd, buf + sent, len - sent,
+				 MSG_NOSIGNAL);
+
+		if (n >= 0)
+			sent += (size_t)n;
+		else if (errno == EAGAIN)
+			conn->writable = false;
+		else if (errno != EINTR)
+			conn->out_error = errno;
+	}
+	return conn->out_error ? -1 : (ssize_t)sent;
+}
+
+/* Sends @buf behind everything that waits already, and keeps the rest. */
+static int send_or_keep(struct hybridge_conn *conn, const uint8_t *buf,
+			size_t len)
+{
+	ssize_t sent = 0;
+
+	if (queue_len(&conn->out) == 0)
+		sent = send_some(conn, buf, len);
+	if (sent < 0)
+		return -1;
+	if ((size_t)sent < len &&
+	    queue_add(&conn->out, buf + sent, len - (size_t)sent) != 0) {
+		conn->out_error = ENOMEM;
+		return -1;
+	}
+	return 0;
+}
+
+static int flush_scratch(struct scratch *scratch)
+{
+	struct hybridge_conn *conn = scratch->out_owner;
+	size_t len = scratch->out_len;
+
+	if (!conn)
+		return 0;
+	scratch->out_owner = NULL;
+	scratch->out_len = 0;
+	return send_or_keep(conn, scratch->out, len);
+}
+
+static int flush_out(struct hybridge_conn *conn)
+{
+	ssize_t sent;
+
+	if (queue_len(&conn->out) == 0)
+		return 0;
+	sent = send_some(conn, conn->out.buf + conn->out.at,
+			 queue_len(&conn->out));
+	if (sent < 0)
+		return -1;
+	queue_drop(&conn->out, (size_t)sent);
+	return 0;
+}
+
+static void shut_when_empty(struct hybridge_conn *conn)
+{
+	if (!conn->ending || conn->ended || queue_len(&conn->out) > 0)
+		return;
+	shutdown(conn->source.fd, SHUT_WR);
+	conn->ended = true;
+}
+
+int hybridge_conn_flush(struct hybridge_conn *conn)
+{
+	struct scratch *scratch = loop_scratch(conn->loop);
+
+	hybridge_loop_cancel(conn->loop, &conn->flush);
+	if (flush_out(conn) == 0 && scratch->out_owner == conn)
+		(void)flush_scratch(scratch);
+	if (conn->out_error) {
+		errno = conn->out_error;
+		return -1;
+	}
+	shut_when_empty(conn);
+	return 0;
+}
+
+static void run_flush(struct hybridge_task *task)
+{
+	struct hybridge_conn *conn =
+		hybridge_container(task, struct hybridge_conn, flush);
+
+	/* A failure shows at the owner's next call. */
+	if (hybridge_conn_flush(conn) != 0)
+		hybridge_conn_again(conn);
+}
+
+/* The BIO between OpenSSL and the scratch buffers. */
+
+static void stash_leftover(struct scratch *scratch)
+{
+	struct hybridge_conn *conn = scratch->in_owner;
+	size_t left = scratch->in_end - scratch->in_at;
+
+	if (conn && left > 0 &&
+	    queue_add(&conn->stash, scratch->in + scratch->in_at, left) != 0)
+		conn->in_error = ENOMEM;
+	scratch->in_owner = NULL;
+	scratch->in_at = 0;
+	scratch->in_end = 0;
+}
+
+/* One recv(); bytes, 0 at the end, -1 with errno. */
+static ssize_t receive(struct hybridge_conn *conn, void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (conn->in_error || !conn->readable) {
+		errno = conn->in_error ? conn->in_error : EAGAIN;
+		return -1;
+	}
+	do {
+		n = recv(conn->source.fd, buf, len, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		conn->readable = false;
+	else if (n < 0)
+		conn->in_error = errno;
+	else if (n > 0 && (size_t)n < len && !conn->hung_up)
+		conn->readable = false;
+	return n;
+}
+
+static int bio_read(BIO *bio, char *buf, int len)
+{
+	struct hybridge_conn *conn = BIO_get_data(bio);
+	struct scratch *scratch = loop_scratch(conn->loop);
+	size_t have;
+	ssize_t n;
+
+	BIO_clear_retry_flags(bio);
+	if (queue_len(&conn->stash) > 0)
+		return (int)queue_take(&conn->stash, buf, (size_t)len);
+	if (scratch->in_owner != conn || scratch->in_at == scratch->in_end) {
+		stash_leftover(scratch);
+		n = receive(conn, scratch->in, sizeof(scratch->in));
+		if (n <= 0) {
+			if (n < 0 && errno == EAGAIN)
+				BIO_set_retry_read(bio);
+			return (int)n;
+		}
+		scratch->in_owner = conn;
+		scratch->in_end = (size_t)n;
+	}
+	have = scratch->in_end - scratch->in_at;
+	if (have > (size_t)len)
+		have = (size_t)len;
+	memcpy(buf, scratch->in + scratch->in_at, have);
+	scratch->in_at += have;
+	return (int)have;
+}
+
+static int bio_write(BIO *bio, const char *buf, int len)
+{
+	struct hybridge_conn *conn = BIO_get_data(bio);
+	struct scratch *scratch = loop_scratch(conn->loop);
+	size_t left = (size_t)len;
+
+	BIO_clear_retry_flags(bio);
+	if (scratch->out_owner != conn)
+		flush_scratch(scratch);
+	while (left > 0) {
+		size_t room = sizeof(scratch->out) - scratch->out_len;
+		size_t n = left < room ? left : room;
+
+		if (n == 0) {
+			flush_scratch(scratch);
+			continue;
+		}
+		memcpy(scratch->out + scratch->out_len, buf, n);
+		scratch->out_owner = conn;
+		scratch->out_len += n;
+		buf += n;
+		left -= n;
+	}
+	hybridge_loop_defer(conn->loop, &conn->flush);
+	return conn->out_error ? -1 : len;
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	(void)bio;
+	(void)num;
+	(void)ptr;
+	return cmd == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+			      "hybridge connection");
+	if (!method)
+		return;
+	BIO_meth_set_read(method, bio_read);
+	BIO_meth_set_write(method, bio_write);
+	BIO_meth_set_ctrl(method, bio_ctrl);
+}
+
+/* The connection. */
+
+static void run_again(struct hybridge_task *task)
+{
+	struct hybridge_conn *conn =
+		hybridge_container(task, struct hybridge_conn, again);
+
+	conn->on_ready(conn->owner, conn);
+}
+
+static void run_reap(struct hybridge_task *task)
+{
+	free(hybridge_container(task, struct hybridge_conn, reap));
+}
+
+static void on_event(struct hybridge_source *source, uint32_t events)
+{
+	struct hybridge_conn *conn =
+		hybridge_container(source, struct hybridge_conn, source);
+
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		conn->hung_up = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		conn->readable = true;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		conn->writable = true;
+	if (queue_len(&conn->out) > 0 && conn->writable && flush_out(conn) == 0)
+		shut_when_empty(conn);
+	conn->on_ready(conn->owner, conn);
+}
+
+/* Closes the descriptor now; the memory goes at the end of the turn. */
+static void destroy(struct hybridge_conn *conn, bool reset)
+{
+	static const struct linger with_reset = {.l_onoff = 1, .l_linger = 0};
+	static const struct linger without = {.l_onoff = 0};
+	struct scratch *scratch = loop_scratch(conn->loop);
+
+	if (scratch->in_owner == conn) {
+		scratch->in_owner = NULL;
+		scratch->in_at = scratch->in_end = 0;
+	}
+	if (scratch->out_owner == conn) {
+		scratch->out_owner = NULL;
+		scratch->out_len = 0;
+	}
+	setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER,
+		   reset ? &with_reset : &without, sizeof(without));
+	hybridge_loop_unwatch(conn->loop, &conn->source);
+	close(conn->source.fd);
+	conn->source.fd = -1;
+	hybridge_timer_clear(conn->loop, &conn->patience);
+	hybridge_loop_cancel(conn->loop, &conn->again);
+	hybridge_loop_cancel(conn->loop, &conn->flush);
+	/* A session whose connection was not shut down could not be resumed. */
+	if (conn->ssl)
+		SSL_set_shutdown(conn->ssl,
+				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(conn->ssl);
+	conn->ssl = NULL;
+	queue_free(&conn->out);
+	queue_free(&conn->stash);
+	queue_free(&conn->back);
+	hybridge_loop_defer(conn->loop, &conn->reap);
+}
+
+/* Discards what comes until the peer has ended as well. */
+static void linger(void *owner, struct hybridge_conn *conn)
+{
+	uint8_t sink[4096];
+	ssize_t n = 1;
+
+	(void)owner;
+	/* Below TLS: nobody wants to know what the bytes mean. */
+	while (n > 0)
+		n = receive(conn, sink, sizeof(sink));
+	if ((n < 0 && errno == EAGAIN) || (n == 0 && !conn->ended))
+		return;
+	destroy(conn, conn->out_error != 0 || !conn->ended);
+}
+
+static void out_of_patience(struct hybridge_timer *timer)
+{
+	struct hybridge_conn *conn =
+		hybridge_container(timer, struct hybridge_conn, patience);
+
+	destroy(conn, !conn->ended);
+}
+
+struct hybridge_conn *hybridge_conn_new(struct hybridge_loop *loop, int fd,
+					hybridge_conn_fn *on_ready, void *owner)
+{
+	struct hybridge_conn *conn = calloc(1, sizeof(*conn));
+	int on = 1;
+
+	if (!conn) {
+		close(fd);
+		return NULL;
+	}
+	conn->source = (struct hybridge_source){fd, on_event};
+	conn->loop = loop;
+	conn->on_ready = on_ready;
+	conn->owner = owner;
+	conn->again.run = run_again;
+	conn->flush.run = run_flush;
+	conn->reap.run = run_reap;
+	conn->patience.fire = out_of_patience;
+	/* Fails on a unix socket, which has no such delay. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (hybridge_loop_watch(loop, &conn->source) != 0) {
+		close(fd);
+		free(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+void hybridge_conn_set_owner(struct hybridge_conn *conn,
+			     hybridge_conn_fn *on_ready, void *owner)
+{
+	conn->on_ready = on_ready;
+	conn->owner = owner;
+	hybridge_conn_again(conn);
+}
+
+int hybridge_conn_fd(const struct hybridge_conn *conn)
+{
+	return conn->source.fd;
+}
+
+int hybridge_conn_start_tls(struct hybridge_conn *conn, SSL *ssl)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	BIO *bio;
+
+	pthread_once(&once, make_method);
+	bio = method ? BIO_new(method) : NULL;
+	conn->ssl = ssl;
+	if (!bio)
+		return -1;
+	BIO_set_data(bio, conn);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(ssl, bio, bio);
+	return 0;
+}
+
+int hybridge_conn_handshake(struct hybridge_conn *conn, const char *peer,
+			    struct hybridge_error *err)
+{
+	int ret;
+
+	ERR_clear_error();
+	errno = 0;
+	ret = SSL_do_handshake(conn->ssl);
+	if (ret == 1)
+		return 1;
+	if (SSL_get_error(conn->ssl, ret) == SSL_ERROR_WANT_READ)
+		return 0;
+	if (conn->in_error || conn->out_error)
+		errno = conn->in_error ? conn->in_error : conn->out_error;
+	hybridge_tls_fail(conn->ssl, peer, err);
+	/* The alert that tells the peer why. */
+	(void)hybridge_conn_flush(conn);
+	return -1;
+}
+
+static ssize_t read_tls(struct hybridge_conn *conn, uint8_t *buf, size_t len)
+{
+	size_t have = 0;
+
+	ERR_clear_error();
+	while (have < len) {
+		size_t n = 0;
+		int ret = SSL_read_ex(conn->ssl, buf + have, len - have, &n);
+
+		if (ret == 1) {
+			have += n;
+			continue;
+		}
+		/* What was read comes first; the rest shows next time. */
+		if (have > 0)
+			break;
+		switch (SSL_get_error(conn->ssl, ret)) {
+		case SSL_ERROR_WANT_READ:
+			errno = EAGAIN;
+			return -1;
+		case SSL_ERROR_ZERO_RETURN:
+			return 0;
+		case SSL_ERROR_SYSCALL:
+			errno = conn->in_error ? conn->in_error : ECONNRESET;
+			return -1;
+		default:
+			/* OpenSSL 3.0 reports a FIN without close_notify here. */
+			errno = ERR_GET_REASON(ERR_peek_error()) ==
+						SSL_R_UNEXPECTED_EOF_WHILE_READING
+					? ECONNRESET
+					: EPROTO;
+			return -1;
+		}
+	}
+	return (ssize_t)have;
+}
+
+ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)
+{
+	if (queue_len(&conn->back) > 0)
+		return (ssize_t)queue_take(&conn->back, buf, len);
+	return conn->ssl ? read_tls(conn, buf, len) : receive(conn, buf, len);
+}
+
+int hybridge_conn_unread(struct hybridge_conn *conn, const void *buf,
+			 size_t len)
+{
+	struct queue front = {0};
+
+	if (len == 0)
+		return 0;
+	if (queue_add(&front, buf, len) != 0)
+		return -1;
+	if (queue_len(&conn->back) > 0 &&
+	    queue_add(&front, conn->back.buf + conn->back.at,
+		      queue_len(&conn->back)) != 0) {
+		queue_free(&front);
+		return -1;
+	}
+	queue_free(&conn->back);
+	conn->back = front;
+	return 0;
+}
+
+void hybridge_conn_again(struct hybridge_conn *conn)
+{
+	hybridge_loop_defer(conn->loop, &conn->again);
+}
+
+int hybridge_conn_write(struct hybridge_conn *conn, const void *buf, size_t len)
+{
+	size_t written;
+
+	if (len == 0)
+		return 0;
+	if (!conn->ssl) {
+		if (conn->out_error == 0 && send_or_keep(conn, buf, len) == 0)
+			return 0;
+		errno = conn->out_error;
+		return -1;
+	}
+	ERR_clear_error();
+	if (conn->out_error == 0 &&
+	    SSL_write_ex(conn->ssl, buf, len, &written) == 1)
+		return 0;
+	if (conn->out_error == 0)
+		conn->out_error = EPROTO;
+	errno = conn->out_error;
+	return -1;
+}
+
+size_t hybridge_conn_pending(const struct hybridge_conn *conn)
+{
+	return queue_len(&conn->out);
+}
+
+bool hybridge_conn_hung_up(const struct hybridge_conn *conn)
+{
+	return conn->hung_up;
+}
+
+int hybridge_conn_end(struct hybridge_conn *conn)
+{
+	if (conn->ending)
+		return 0;
+	conn->ending = true;
+	if (conn->ssl) {
+		ERR_clear_error();
+		SSL_shutdown(conn->ssl); /* queues close_notify */
+	}
+	return hybridge_conn_flush(conn);
+}
+
+bool hybridge_conn_ended(const struct hybridge_conn *conn)
+{
+	return conn->ended;
+}
+
+void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
+{
+	if (!conn)
+		return;
+	conn->on_ready = linger;
+	conn->owner = NULL;
+	if (how == HYBRIDGE_CONN_RESET || hybridge_conn_end(conn) != 0 ||
+	    hybridge_timer_set(conn->loop, &conn->patience, PATIENCE_MS) != 0)
+		destroy(conn, true);
+	else
+		hybridge_conn_again(conn);
+}

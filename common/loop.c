@@ -1,0 +1,404 @@
+/*
+ * loop.c - the event loop.
+ *
+ * Theory of operation.  libwebsockets runs the main loop.  Its poll() costs
+ * time in proportion to the descriptors it knows, so it gets to know only one:
+ * our epoll set, adopted as a raw file.  When that becomes readable, engine_turn() delivers
+ * events, then runs the deferred tasks, then fires the timers that are due.  The earliest
+ * timer is mirrored in one lws timer so that lws wakes up for it.  While tasks are queued the
+ * loop must not sleep: an eventfd in the epoll set is kept readable.
+ */
+#include <hybridge/loop.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+
+#include <hybridge/log.h>
+
+#include "resolve.h"
+#include "scratch.h"
+#include "timer.h"
+
+#define EVENTS_PER_TURN 256
+#define TURNS_PER_WAKE  16
+/* What lws may poll: our epoll set, its own pipe, status listeners and their clients. */
+#define LWS_FDS 256
+
+struct hybridge_loop {
+	struct lws_context *lws;
+	struct lws_vhost *vhost;
+	lws_sorted_usec_list_t wake;
+	int64_t wake_us; /* deadline that @wake is armed for, or -1 */
+	int epoll_fd;
+	struct hybridge_source
+		nudge; /* eventfd: tasks are queued, or were posted */
+	bool nudged;
+	bool stopping;
+	int64_t now_us;
+	struct timer_heap timers;
+	struct hybridge_task *tasks; /* first; its prev is the last */
+	struct hybridge_task mark;   /* where the next turn's tasks begin */
+	pthread_mutex_t post_lock;
+	struct hybridge_task *posted;
+	struct resolver *resolver;
+	struct scratch scratch;
+};
+
+static int64_t clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void nudge(struct hybridge_loop *loop)
+{
+	if (!loop->nudged && eventfd_write(loop->nudge.fd, 1) == 0)
+		loop->nudged = true;
+}
+
+static void nudge_ready(struct hybridge_source *source, uint32_t events)
+{
+	struct hybridge_loop *loop =
+		hybridge_container(source, struct hybridge_loop, nudge);
+	eventfd_t count;
+
+	(void)events;
+	if (eventfd_read(source->fd, &count) != 0)
+		return; /* already read: EAGAIN */
+	loop->nudged = false;
+	pthread_mutex_lock(&loop->post_lock);
+	struct hybridge_task *posted = loop->posted;
+	loop->posted = NULL;
+	pthread_mutex_unlock(&loop->post_lock);
+	while (posted) {
+		struct hybridge_task *task = posted;
+
+		posted = task->next;
+		task->next = NULL;
+		hybridge_loop_defer(loop, task);
+	}
+}
+
+static void deliver_events(struct hybridge_loop *loop)
+{
+	struct epoll_event events[EVENTS_PER_TURN];
+	int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct hybridge_source *source = events[i].data.ptr;
+
+		/* An earlier event of this turn may have unwatched it. */
+		if (source->ready)
+			source->ready(source, events[i].events);
+	}
+}
+
+static void run_tasks(struct hybridge_loop *loop)
+{
+	if (!loop->tasks)
+		return;
+	/* Tasks that are deferred from now on belong to the next turn; a mark keeps
+	 * its place even if the last task of this turn is cancelled meanwhile. */
+	hybridge_loop_defer(loop, &loop->mark);
+	while (loop->tasks != &loop->mark) {
+		struct hybridge_task *task = loop->tasks;
+
+		hybridge_loop_cancel(loop, task);
+		task->run(task);
+	}
+	hybridge_loop_cancel(loop, &loop->mark);
+}
+
+static void fire_timers(struct hybridge_loop *loop)
+{
+	struct hybridge_timer *timer;
+
+	while ((timer = timer_heap_pop(&loop->timers, loop->now_us)))
+		timer->fire(timer);
+}
+
+static void on_wake(lws_sorted_usec_list_t *wake);
+
+/* Makes lws return from poll() in time for the earliest timer. */
+static void arm_wake(struct hybridge_loop *loop)
+{
+	int64_t next = timer_heap_next(&loop->timers);
+	int64_t delay = next - clock_us();
+
+	if (next == loop->wake_us)
+		return;
+	loop->wake_us = next;
+	if (next < 0)
+		lws_sul_cancel(&loop->wake);
+	else
+		lws_sul_schedule(loop->lws, 0, &loop->wake, on_wake,
+				 delay > 0 ? delay : 1);
+}
+
+static void engine_turn(struct hybridge_loop *loop)
+{
+	for (int turn = 0; turn < TURNS_PER_WAKE; turn++) {
+		loop->now_us = clock_us();
+		deliver_events(loop);
+		fire_timers(loop);
+		run_tasks(loop);
+		if (!loop->tasks || loop->stopping)
+			break;
+	}
+	if (loop->tasks)
+		nudge(loop);
+	arm_wake(loop);
+}
+
+static void on_wake(lws_sorted_usec_list_t *wake)
+{
+	struct hybridge_loop *loop =
+		hybridge_container(wake, struct hybridge_loop, wake);
+
+	loop->wake_us = -1;
+	engine_turn(loop);
+}
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+		  void *in, size_t len)
+{
+	(void)user;
+	(void)in;
+	(void)len;
+	if (reason == LWS_CALLBACK_RAW_RX_FILE)
+		engine_turn(lws_context_user(lws_get_context(wsi)));
+	return 0;
+}
+
+static void on_lws_log(int level, const char *line)
+{
+	char text[200];
+
+	lws_strncpy(text, line, sizeof(text));
+	text[strcspn(text, "\n")] = '\0';
+	hybridge_log(level & LLL_ERR ? HYBRIDGE_LOG_WARNING
+				     : HYBRIDGE_LOG_DEBUG,
+		     "libwebsockets said", HYBRIDGE_STR("text", text));
+}
+
+static const struct lws_protocols engine_protocols[] = {
+	{.name = "engine", .callback = on_lws},
+	{.name = NULL},
+};
+
+static int make_lws(struct hybridge_loop *loop)
+{
+	lws_sock_file_fd_type epoll = {.filefd = loop->epoll_fd};
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+		.user = loop,
+		.gid = -1,
+		.uid = -1,
+		.fd_limit_per_thread = LWS_FDS,
+		.protocols = engine_protocols,
+		.vhost_name = "engine",
+	};
+
+	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+	loop->lws = lws_create_context(&info);
+	if (!loop->lws)
+		return -1;
+	loop->vhost = lws_create_vhost(loop->lws, &info);
+	if (!loop->vhost ||
+	    !lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC,
+					epoll, "engine", NULL))
+		return -1;
+	return 0;
+}
+
+struct hybridge_loop *hybridge_loop_new(struct hybridge_error *err)
+{
+	struct hybridge_loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return NULL;
+	}
+	pthread_mutex_init(&loop->post_lock, NULL);
+	loop->now_us = clock_us();
+	loop->wake_us = -1;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->nudge.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->nudge.ready = nudge_ready;
+	if (loop->epoll_fd < 0 || loop->nudge.fd < 0 ||
+	    hybridge_loop_watch_level(loop, &loop->nudge) != 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot poll: %s",
+			      strerror(errno));
+		goto fail;
+	}
+	if (make_lws(loop) != 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM,
+			      "libwebsockets did not start: %s",
+			      strerror(errno));
+		goto fail;
+	}
+	return loop;
+fail:
+	hybridge_loop_free(loop);
+	return NULL;
+}
+
+void hybridge_loop_free(struct hybridge_loop *loop)
+{
+	if (!loop)
+		return;
+	resolver_free(loop->resolver);
+	/* What is deferred or posted is mostly freeing: it must not be lost. */
+	if (loop->nudge.fd >= 0)
+		nudge_ready(&loop->nudge, 0);
+	while (loop->tasks)
+		run_tasks(loop);
+	/* lws closes the epoll descriptor that it adopted. */
+	if (loop->lws)
+		lws_context_destroy(loop->lws);
+	else if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	if (loop->nudge.fd >= 0)
+		close(loop->nudge.fd);
+	timer_heap_free(&loop->timers);
+	pthread_mutex_destroy(&loop->post_lock);
+	free(loop);
+}
+
+void hybridge_loop_run(struct hybridge_loop *loop)
+{
+	loop->stopping = false;
+	/* What was deferred or armed before the loop ran. */
+	engine_turn(loop);
+	while (!loop->stopping)
+		if (lws_service(loop->lws, 0) < 0)
+			break;
+}
+
+void hybridge_loop_stop(struct hybridge_loop *loop)
+{
+	loop->stopping = true;
+}
+
+struct lws_context *hybridge_loop_lws(struct hybridge_loop *loop)
+{
+	return loop->lws;
+}
+
+int64_t hybridge_loop_now_us(const struct hybridge_loop *loop)
+{
+	return loop->now_us;
+}
+
+static int watch(struct hybridge_loop *loop, struct hybridge_source *source,
+		 uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
+}
+
+int hybridge_loop_watch(struct hybridge_loop *loop,
+			struct hybridge_source *source)
+{
+	return watch(loop, source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+int hybridge_loop_watch_level(struct hybridge_loop *loop,
+			      struct hybridge_source *source)
+{
+	return watch(loop, source, EPOLLIN);
+}
+
+void hybridge_loop_unwatch(struct hybridge_loop *loop,
+			   struct hybridge_source *source)
+{
+	if (!source->ready)
+		return;
+	source->ready = NULL;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+void hybridge_loop_defer(struct hybridge_loop *loop, struct hybridge_task *task)
+{
+	if (task->next)
+		return;
+	if (!loop->tasks) {
+		task->next = task;
+		task->prev = task;
+		loop->tasks = task;
+		return;
+	}
+	task->next = loop->tasks;
+	task->prev = loop->tasks->prev;
+	task->prev->next = task;
+	loop->tasks->prev = task;
+}
+
+void hybridge_loop_cancel(struct hybridge_loop *loop,
+			  struct hybridge_task *task)
+{
+	if (!task->next)
+		return;
+	if (task->next == task) {
+		loop->tasks = NULL;
+	} else {
+		task->prev->next = task->next;
+		task->next->prev = task->prev;
+		if (loop->tasks == task)
+			loop->tasks = task->next;
+	}
+	task->next = NULL;
+	task->prev = NULL;
+}
+
+void hybridge_loop_post(struct hybridge_loop *loop, struct hybridge_task *task)
+{
+	pthread_mutex_lock(&loop->post_lock);
+	task->next = loop->posted;
+	loop->posted = task;
+	pthread_mutex_unlock(&loop->post_lock);
+	eventfd_write(loop->nudge.fd, 1);
+}
+
+int hybridge_timer_set(struct hybridge_loop *loop, struct hybridge_timer *timer,
+		       uint32_t delay_ms)
+{
+	int64_t deadline_us = clock_us() + (int64_t)delay_ms * 1000;
+	bool first = timer_heap_next(&loop->timers) < 0 ||
+		     deadline_us < timer_heap_next(&loop->timers);
+
+	if (timer_heap_set(&loop->timers, timer, deadline_us) != 0)
+		return -1;
+	/* Outside an engine turn (an lws callback) nobody else would notice. */
+	if (first)
+		arm_wake(loop);
+	return 0;
+}
+
+void hybridge_timer_clear(struct hybridge_loop *loop,
+			  struct hybridge_timer *timer)
+{
+	timer_heap_clear(&loop->timers, timer);
+}
+
+struct resolver **loop_resolver(struct hybridge_loop *loop)
+{
+	return &loop->resolver;
+}
+
+struct scratch *loop_scratch(struct hybridge_loop *loop)
+{
+	return &loop->scratch;
+}

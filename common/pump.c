@@ -1,0 +1,339 @@
+/*
+ * pump.c - carries one stream between a TCP connection and a WebSocket.
+ *
+ * Theory of operation.  Two directions that end on their own:
+ *
+ *	TCP -> WS   open until the local FIN; then Close 1000 goes out (@close_sent)
+ *	WS -> TCP   open until the peer's Close 1000 (@close_received); then FIN goes
+ *		    to the local side behind what is pending
+ *
+ * When both have ended and nothing is pending, the stream has ended in good
+ * order.  Whatever else happens ends it at once and resets the local side.
+ * Either side is read only while the other has nothing pending, so at most one
+ * batch waits in each direction.
+ */
+#include <hybridge/pump.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <hybridge/ws.h>
+
+#include "scratch.h"
+
+#define FRAME_MAX        (64 * 1024)
+#define BATCHES_PER_TURN 4 /* then others have their turn */
+#define SILENT_PINGS     3
+
+struct hybridge_pump {
+	struct hybridge_loop *loop;
+	struct hybridge_conn *tcp; /* NULL: over */
+	struct hybridge_conn *ws;
+	hybridge_pump_fn *done;
+	void *owner;
+	struct hybridge_ws_reader reader;
+	struct hybridge_pump_stats stats;
+	bool close_sent;
+	bool close_received;
+	bool ws_gone; /* the peer's connection ended after its Close */
+	enum hybridge_end end;
+	uint16_t close_code;
+	uint32_t ping_ms;
+	int64_t heard_us; /* when the peer was last heard of, or need not be */
+	struct hybridge_timer ping;
+	struct hybridge_task finish;
+};
+
+const char *hybridge_end_name(enum hybridge_end end)
+{
+	static const char *const names[] = {
+		[HYBRIDGE_END_ORDERLY] = "orderly",
+		[HYBRIDGE_END_TCP_RESET] = "tcp_reset",
+		[HYBRIDGE_END_WS_LOST] = "ws_lost",
+		[HYBRIDGE_END_WS_CLOSED] = "ws_closed",
+		[HYBRIDGE_END_WS_PROTOCOL] = "ws_protocol",
+		[HYBRIDGE_END_WS_SILENT] = "ws_silent",
+		[HYBRIDGE_END_STOPPED] = "stopped",
+	};
+	_Static_assert(sizeof(names) / sizeof(*names) == HYBRIDGE_END_NUM,
+		       "every end has a name");
+
+	return names[end];
+}
+
+/* Tells the owner from the loop, then frees: nothing of ours is on the stack. */
+static void run_finish(struct hybridge_task *task)
+{
+	struct hybridge_pump *pump =
+		hybridge_container(task, struct hybridge_pump, finish);
+
+	pump->done(pump->owner, pump->end, pump->close_code, &pump->stats);
+	free(pump);
+}
+
+static void finish(struct hybridge_pump *pump, enum hybridge_end end)
+{
+	enum hybridge_conn_how how = end == HYBRIDGE_END_ORDERLY
+					     ? HYBRIDGE_CONN_ORDERLY
+					     : HYBRIDGE_CONN_RESET;
+
+	if (!pump->tcp)
+		return;
+	hybridge_conn_close(pump->tcp, how);
+	hybridge_conn_close(pump->ws, how);
+	pump->tcp = NULL;
+	pump->ws = NULL;
+	pump->end = end;
+	hybridge_timer_clear(pump->loop, &pump->ping);
+	hybridge_loop_defer(pump->loop, &pump->finish);
+}
+
+static int send_control(struct hybridge_pump *pump, uint8_t opcode,
+			const void *data, size_t len)
+{
+	uint8_t frame[HYBRIDGE_WS_HEADER_MAX + HYBRIDGE_WS_CONTROL_MAX];
+	size_t size = hybridge_ws_control_frame(frame, opcode, data, len, true);
+
+	return hybridge_conn_write(pump->ws, frame, size);
+}
+
+static void finish_if_both_ended(struct hybridge_pump *pump)
+{
+	if (pump->close_sent && pump->close_received &&
+	    hybridge_conn_pending(pump->tcp) == 0)
+		finish(pump, HYBRIDGE_END_ORDERLY);
+}
+
+/* TCP to WebSocket. */
+
+static void on_local_end(struct hybridge_pump *pump)
+{
+	static const uint8_t normal[2] = {HYBRIDGE_WS_NORMAL >> 8,
+					  HYBRIDGE_WS_NORMAL & 0xff};
+
+	if (pump->close_sent)
+		return;
+	pump->close_sent = true;
+	/* A peer that said its Close and left does not miss ours. */
+	if (send_control(pump, HYBRIDGE_WS_CLOSE, normal, sizeof(normal)) !=
+		    0 &&
+	    !pump->close_received)
+		finish(pump, HYBRIDGE_END_WS_LOST);
+	else
+		finish_if_both_ended(pump);
+}
+
+/* One batch; true when there may be more. */
+static bool carry_to_ws(struct hybridge_pump *pump)
+{
+	uint8_t *payload = loop_scratch(pump->loop)->plain + SCRATCH_HEAD;
+	uint8_t header[HYBRIDGE_WS_HEADER_MAX];
+	uint8_t key[4];
+	size_t header_len;
+	ssize_t n;
+
+	if (!pump->tcp || pump->close_sent ||
+	    hybridge_conn_pending(pump->ws) > 0)
+		return false;
+	n = hybridge_conn_read(pump->tcp, payload, FRAME_MAX);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n < 0) {
+		finish(pump, HYBRIDGE_END_TCP_RESET);
+		return false;
+	}
+	if (n == 0) {
+		on_local_end(pump);
+		return false;
+	}
+	hybridge_ws_random_key(key);
+	header_len = hybridge_ws_header(header, HYBRIDGE_WS_BINARY, true,
+					(uint64_t)n, key);
+	hybridge_ws_mask(payload, (size_t)n, key, 0);
+	memcpy(payload - header_len, header, header_len);
+	if (pump->ws_gone ||
+	    hybridge_conn_write(pump->ws, payload - header_len,
+				header_len + (size_t)n) != 0 ||
+	    hybridge_conn_flush(pump->ws) != 0) {
+		finish(pump, HYBRIDGE_END_WS_LOST);
+		return false;
+	}
+	pump->stats.to_ws += (uint64_t)n;
+	return true;
+}
+
+/* WebSocket to TCP. */
+
+static void on_close(struct hybridge_pump *pump,
+		     const struct hybridge_ws_piece *piece)
+{
+	uint16_t code = hybridge_ws_close_code(piece->data, piece->len);
+
+	if (code != HYBRIDGE_WS_NORMAL && code != HYBRIDGE_WS_NO_CODE) {
+		pump->close_code = code;
+		finish(pump, HYBRIDGE_END_WS_CLOSED);
+		return;
+	}
+	pump->close_received = true;
+	if (hybridge_conn_end(pump->tcp) != 0)
+		finish(pump, HYBRIDGE_END_TCP_RESET);
+	else
+		finish_if_both_ended(pump);
+}
+
+static void on_control(struct hybridge_pump *pump,
+		       const struct hybridge_ws_piece *piece)
+{
+	if (piece->opcode == HYBRIDGE_WS_CLOSE)
+		on_close(pump, piece);
+	else if (piece->opcode == HYBRIDGE_WS_PING && !pump->close_sent &&
+		 hybridge_conn_pending(pump->ws) < FRAME_MAX &&
+		 send_control(pump, HYBRIDGE_WS_PONG, piece->data,
+			      piece->len) != 0)
+		finish(pump, HYBRIDGE_END_WS_LOST);
+}
+
+static void use_frames(struct hybridge_pump *pump, uint8_t *buf, size_t len)
+{
+	struct hybridge_ws_piece piece;
+
+	while (pump->tcp) {
+		switch (hybridge_ws_next(&pump->reader, &buf, &len, &piece)) {
+		case HYBRIDGE_WS_MORE:
+			return;
+		case HYBRIDGE_WS_DATA:
+			pump->stats.from_ws += piece.len;
+			if (hybridge_conn_write(pump->tcp, piece.data,
+						piece.len) != 0)
+				finish(pump, HYBRIDGE_END_TCP_RESET);
+			break;
+		case HYBRIDGE_WS_CONTROL:
+			on_control(pump, &piece);
+			break;
+		case HYBRIDGE_WS_ERROR:
+			finish(pump, HYBRIDGE_END_WS_PROTOCOL);
+			break;
+		}
+	}
+}
+
+static void on_ws_end(struct hybridge_pump *pump)
+{
+	if (!pump->close_received)
+		finish(pump, HYBRIDGE_END_WS_LOST);
+	else
+		pump->ws_gone = true;
+}
+
+/* One batch; true when there may be more. */
+static bool carry_to_tcp(struct hybridge_pump *pump)
+{
+	uint8_t *buf = loop_scratch(pump->loop)->plain;
+	ssize_t n;
+
+	if (!pump->tcp || pump->ws_gone || hybridge_conn_pending(pump->tcp) > 0)
+		return false;
+	n = hybridge_conn_read(pump->ws, buf, SCRATCH_PLAIN);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		on_ws_end(pump);
+		return false;
+	}
+	pump->heard_us = hybridge_loop_now_us(pump->loop);
+	use_frames(pump, buf, (size_t)n);
+	return true;
+}
+
+static void on_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct hybridge_pump *pump = owner;
+	bool more = true;
+
+	(void)conn;
+	for (int i = 0; more && i < BATCHES_PER_TURN; i++) {
+		more = carry_to_ws(pump);
+		more = carry_to_tcp(pump) || more;
+	}
+	if (!pump->tcp)
+		return;
+	finish_if_both_ended(pump);
+	if (more && pump->tcp)
+		hybridge_conn_again(pump->tcp);
+}
+
+static void on_ping(struct hybridge_timer *timer)
+{
+	struct hybridge_pump *pump =
+		hybridge_container(timer, struct hybridge_pump, ping);
+	int64_t now_us = hybridge_loop_now_us(pump->loop);
+	int64_t silent_ms;
+
+	/*
+	 * While the local side takes nothing we do not listen, and while the
+	 * peer takes nothing it cannot be asked: neither is its silence.
+	 */
+	if (hybridge_conn_pending(pump->tcp) > 0 ||
+	    hybridge_conn_pending(pump->ws) > 0 || pump->close_received)
+		pump->heard_us = now_us;
+	silent_ms = (now_us - pump->heard_us) / 1000;
+	if (silent_ms >= (int64_t)SILENT_PINGS * pump->ping_ms) {
+		finish(pump, HYBRIDGE_END_WS_SILENT);
+		return;
+	}
+	if (silent_ms >= pump->ping_ms && !pump->close_sent &&
+	    send_control(pump, HYBRIDGE_WS_PING, NULL, 0) != 0) {
+		finish(pump, HYBRIDGE_END_WS_LOST);
+		return;
+	}
+	if (hybridge_timer_set(pump->loop, timer, pump->ping_ms) != 0)
+		finish(pump, HYBRIDGE_END_WS_LOST);
+}
+
+struct hybridge_pump *hybridge_pump_start(struct hybridge_loop *loop,
+					  struct hybridge_conn *tcp,
+					  struct hybridge_conn *ws,
+					  uint32_t ping_ms,
+					  hybridge_pump_fn *done, void *owner)
+{
+	static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	struct hybridge_pump *pump = calloc(1, sizeof(*pump));
+
+	/* From now on even our death is a reset for the local side. */
+	setsockopt(hybridge_conn_fd(tcp), SOL_SOCKET, SO_LINGER, &reset,
+		   sizeof(reset));
+	if (!pump)
+		goto fail;
+	pump->ping.fire = on_ping;
+	if (hybridge_timer_set(loop, &pump->ping, ping_ms) != 0)
+		goto fail;
+	pump->finish.run = run_finish;
+	pump->loop = loop;
+	pump->tcp = tcp;
+	pump->ws = ws;
+	pump->done = done;
+	pump->owner = owner;
+	pump->ping_ms = ping_ms;
+	pump->heard_us = hybridge_loop_now_us(loop);
+	hybridge_ws_reader_init(&pump->reader, false);
+	hybridge_conn_set_owner(tcp, on_ready, pump);
+	hybridge_conn_set_owner(ws, on_ready, pump);
+	return pump;
+fail:
+	free(pump);
+	hybridge_conn_close(tcp, HYBRIDGE_CONN_RESET);
+	hybridge_conn_close(ws, HYBRIDGE_CONN_RESET);
+	return NULL;
+}
+
+struct hybridge_pump_stats hybridge_pump_stats(const struct hybridge_pump *pump)
+{
+	return pump->stats;
+}
+
+void hybridge_pump_stop(struct hybridge_pump *pump)
+{
+	finish(pump, HYBRIDGE_END_STOPPED);
+}

@@ -1,0 +1,38 @@
+/*
+ * scratch.h - buffers that all connections of a loop share, one batch at a time.
+ */
+#ifndef HYBRIDGE_COMMON_SCRATCH_H
+#define HYBRIDGE_COMMON_SCRATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hybridge_conn;
+struct hybridge_loop;
+
+#define SCRATCH_IN    (128 * 1024)
+#define SCRATCH_OUT   (192 * 1024)
+#define SCRATCH_HEAD  16 /* room for a frame header in front of a payload */
+#define SCRATCH_PLAIN (128 * 1024)
+
+/**
+ * struct scratch - Bytes on their way through one turn
+ * @in_owner:  Whose records are in @in, between @in_at and @in_end
+ * @out_owner: Whose records are in @out; must be sent before anybody else's
+ * @plain:     What a pump or splice has just read, until it returns
+ */
+struct scratch {
+	struct hybridge_conn *in_owner;
+	struct hybridge_conn *out_owner;
+	size_t in_at;
+	size_t in_end;
+	size_t out_len;
+	uint8_t in[SCRATCH_IN];
+	uint8_t out[SCRATCH_OUT];
+	uint8_t plain[SCRATCH_HEAD + SCRATCH_PLAIN];
+};
+
+/** loop_scratch() - The loop's scratch buffers */
+struct scratch *loop_scratch(struct hybridge_loop *loop);
+
+#endif
