@@ -16,7 +16,7 @@
 /**
  * struct hybridge_connstr - A connection string taken apart
  * @host:       Relay's host name, lower case
- * @port:       Its port, 443 when none was given
+ * @port:       Its port; 443, or 80 for a plaintext one, when none was given
  * @has_port:   Whether one was given
  * @plaintext:  Endpoint was ws:// or http://: no TLS (loopback tests only)
  * @entity:     EntityPath, no leading or trailing '/'; NULL when absent

@@ -38,7 +38,7 @@ HYBRIDGE_MUSTUSE char *hybridge_sas_make(const char *host, const char *entity,
 					 struct hybridge_error *err);
 
 /**
- * hybridge_sas_audience_make() - As hybridge_sas_make(), for any audience text
+ * hybridge_sas_make_for() - As hybridge_sas_make(), for any audience text
  */
 HYBRIDGE_MUSTUSE char *hybridge_sas_make_for(const char *audience,
 					     const char *key_name,

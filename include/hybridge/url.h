@@ -71,7 +71,8 @@ struct hybridge_url {
  *        characters and spaces
  * @out:  Filled in on success, untouched on failure
  *
- * Return: 0 and @out owned by the caller (hybridge_url_free()), or -1 with @err set
+ * Return: 0 and @out owned by the caller (hybridge_url_free()), or -1 with @err
+ *         set (HYBRIDGE_EPROTOCOL; never a part of the URL)
  */
 HYBRIDGE_MUSTUSE int hybridge_url_parse(const char *text,
 					struct hybridge_url *out,

@@ -1,0 +1,379 @@
+/*
+ * config.c - turns settings into the configuration of one program.
+ *
+ * config_read.c has merged file and environment; config_connection.c builds
+ * each connection; here are the keys that belong to none, the choice of the
+ * connections that a role uses, and the checks across all of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include <hybridge/config.h>
+#include <hybridge/url.h>
+
+#include "config_clash.h"
+#include "config_connection.h"
+#include "config_read.h"
+#include "config_values.h"
+#include "text.h"
+
+#define CONNECT_TIMEOUT_MS 30000
+#define IDLE_EXIT_MS       600000
+#define MAX_CONNECTIONS    UINT16_MAX /* what a map entry can count */
+
+static int fail_memory(struct hybridge_error *err)
+{
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	return -1;
+}
+
+static const char *get_variable(char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; env && *env; env++)
+		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+			return *env + len + 1;
+	return NULL;
+}
+
+/* The first of two spellings that is set and not empty. */
+static const char *get_either(char *const *env, const char *upper,
+			      const char *lower)
+{
+	const char *value = get_variable(env, upper);
+
+	if (!value || *value == '\0')
+		value = get_variable(env, lower);
+	return value && *value != '\0' ? value : NULL;
+}
+
+static int load_text(const struct config_settings *settings,
+		     enum config_key key, char **out,
+		     struct hybridge_error *err)
+{
+	const struct config_setting *item = config_get(settings, key, "");
+
+	if (!item)
+		return 0;
+	*out = strdup(item->value);
+	return *out ? 0 : fail_memory(err);
+}
+
+static int load_duration(const struct config_settings *settings,
+			 enum config_key key, uint32_t *out,
+			 struct hybridge_error *err)
+{
+	const struct config_setting *item = config_get(settings, key, "");
+
+	if (!item ||
+	    (hybridge_parse_duration(item->value, out) == 0 && *out > 0))
+		return 0;
+	config_fail(settings, item, err, ": '%.60s' is not a duration",
+		    item->value);
+	hybridge_hint(err,
+		      "a duration is 500ms, 10s, 5m or 2h, more than 0 and "
+		      "less than 50 days");
+	return -1;
+}
+
+static int load_proxy(const struct config_settings *settings, char *const *env,
+		      struct hybridge_config *config,
+		      struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_find(settings, CONFIG_PROXY, "");
+	const char *fallback = get_either(env, "HTTPS_PROXY", "https_proxy");
+	const char *no_proxy = get_either(env, "NO_PROXY", "no_proxy");
+	const char *value = item ? item->value : fallback;
+	const char *why;
+
+	if (no_proxy) {
+		config->no_proxy = strdup(no_proxy);
+		if (!config->no_proxy)
+			return fail_memory(err);
+	}
+	if (!value || *value == '\0')
+		return 0;
+	why = config_parse_proxy(value, &config->proxy);
+	if (!why)
+		return 0;
+	/* The value itself may hold a password. */
+	if (item) {
+		config_fail(settings, item, err, ": %s", why);
+		hybridge_hint(err, "it looks like http://proxy.corp:3128");
+	} else {
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "environment: HTTPS_PROXY: %s", why);
+		hybridge_hint(err, "set HYBRIDGE_PROXY=http://HOST:PORT, or "
+				   "HYBRIDGE_PROXY= for no proxy");
+	}
+	return -1;
+}
+
+static int load_log(const struct config_settings *settings,
+		    struct hybridge_config *config, struct hybridge_error *err)
+{
+	const struct config_setting *level =
+		config_get(settings, CONFIG_LOG_LEVEL, "");
+	const struct config_setting *format =
+		config_get(settings, CONFIG_LOG_FORMAT, "");
+
+	if (level &&
+	    hybridge_log_parse_level(level->value, &config->log_level) < 0) {
+		config_fail(settings, level, err,
+			    ": '%.60s' is not error, warning, info or debug",
+			    level->value);
+		return -1;
+	}
+	if (format &&
+	    hybridge_log_parse_format(format->value, &config->log_format) < 0) {
+		config_fail(settings, format, err,
+			    ": '%.60s' is not auto, text, logfmt or json",
+			    format->value);
+		return -1;
+	}
+	return 0;
+}
+
+static int load_range(const struct config_settings *settings,
+		      struct hybridge_config *config,
+		      struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(settings, CONFIG_RANGE, "");
+
+	if (!item ||
+	    hybridge_range_parse(text_span(item->value), &config->range))
+		return 0;
+	config_fail(settings, item, err,
+		    ": '%.60s' is not a block of IPv4 addresses", item->value);
+	hybridge_hint(err,
+		      "it looks like 127.64.0.0/10: a length from 8 to 24, "
+		      "and zeros after it");
+	return -1;
+}
+
+static int load_socket(const struct config_settings *settings,
+		       struct hybridge_config *config,
+		       struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(settings, CONFIG_SOCKET, "");
+	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+
+	if (!item)
+		return 0;
+	if (item->value[0] != '/' || strlen(item->value) >= room) {
+		config_fail(settings, item, err,
+			    ": '%.120s' is not an absolute path of less than "
+			    "%zu bytes",
+			    item->value, room);
+		return -1;
+	}
+	return load_text(settings, CONFIG_SOCKET, &config->socket, err);
+}
+
+static int load_status_listen(const struct config_settings *settings,
+			      struct hybridge_config *config,
+			      struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(settings, CONFIG_STATUS_LISTEN, "");
+	struct hybridge_error cause = {0};
+	char *host = NULL;
+	uint16_t port;
+
+	if (!item)
+		return 0;
+	if (hybridge_parse_host_port(item->value, &host, &port, &cause) < 0) {
+		config_fail(settings, item, err, ": %s", cause.what);
+		hybridge_hint(err, "it looks like 127.0.0.1:9471");
+		return -1;
+	}
+	free(host);
+	return load_text(settings, CONFIG_STATUS_LISTEN, &config->status_listen,
+			 err);
+}
+
+static int load_globals(const struct config_settings *settings,
+			char *const *env, struct hybridge_config *config,
+			struct hybridge_error *err)
+{
+	config->range = HYBRIDGE_RANGE_DEFAULT;
+	config->connect_timeout_ms = CONNECT_TIMEOUT_MS;
+	config->idle_exit_ms = IDLE_EXIT_MS;
+	config->log_level = HYBRIDGE_LOG_INFO;
+	config->log_format = HYBRIDGE_LOG_AUTO;
+	if (settings->path) {
+		config->path = strdup(settings->path);
+		if (!config->path)
+			return fail_memory(err);
+	}
+	if (load_range(settings, config, err) < 0 ||
+	    load_socket(settings, config, err) < 0 ||
+	    load_text(settings, CONFIG_CA_FILE, &config->ca_file, err) < 0 ||
+	    load_proxy(settings, env, config, err) < 0 ||
+	    load_duration(settings, CONFIG_CONNECT_TIMEOUT,
+			  &config->connect_timeout_ms, err) < 0 ||
+	    load_duration(settings, CONFIG_IDLE_EXIT, &config->idle_exit_ms,
+			  err) < 0 ||
+	    load_status_listen(settings, config, err) < 0 ||
+	    load_log(settings, config, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* What a role needs of a connection to use it at all. */
+static bool is_wanted(const struct config_settings *settings, const char *conn,
+		      enum hybridge_role role)
+{
+	switch (role) {
+	case HYBRIDGE_ROLE_SENDER:
+		return config_get(settings, CONFIG_HOSTS, conn) != NULL;
+	case HYBRIDGE_ROLE_AGENT:
+		return config_get(settings, CONFIG_TARGET, conn) != NULL;
+	case HYBRIDGE_ROLE_CLI:
+		break;
+	}
+	/* All of one's values may be empty, which is as good as absent. */
+	for (enum config_key k = 0; config_key_is_connection(k); k++)
+		if (config_get(settings, k, conn))
+			return true;
+	return false;
+}
+
+/* Whether this is the first setting with its connection's NAME. */
+static bool is_first(const struct config_settings *settings, size_t index)
+{
+	const struct config_setting *item = &settings->items[index];
+
+	for (size_t i = 0; i < index; i++)
+		if (config_key_is_connection(settings->items[i].key) &&
+		    strcmp(settings->items[i].conn, item->conn) == 0)
+			return false;
+	return true;
+}
+
+static int add_connection(const struct config_settings *settings,
+			  const struct config_setting *first,
+			  struct config_entries *entries,
+			  struct hybridge_config *config,
+			  struct hybridge_error *err)
+{
+	struct hybridge_connection *all;
+	struct hybridge_connection *new;
+
+	if (config->num_connections == MAX_CONNECTIONS) {
+		config_fail(settings, first, err, ": more than %d connections",
+			    MAX_CONNECTIONS);
+		return -1;
+	}
+	all = reallocarray(config->connections, config->num_connections + 1,
+			   sizeof(*all));
+	if (!all)
+		return fail_memory(err);
+	config->connections = all;
+	new = &all[config->num_connections];
+	if (config_connection_load(settings, first,
+				   (uint16_t)config->num_connections, entries,
+				   new, err) < 0)
+		return -1;
+	config->num_connections++;
+	for (; all < new; all++) {
+		if (strcmp(all->name, new->name) != 0)
+			continue;
+		/* The short form's entity is another connection's NAME. */
+		config_fail(settings, first, err,
+			    ": two connections are called '%s'", new->name);
+		hybridge_hint(err, "give every connection a NAME of its own: "
+				   "HYBRIDGE_NAME_CONNECTION");
+		return -1;
+	}
+	return 0;
+}
+
+static int fail_none(const struct config_settings *settings,
+		     enum hybridge_role role, struct hybridge_error *err)
+{
+	const char *key = role == HYBRIDGE_ROLE_AGENT ? "TARGET" : "HOSTS";
+
+	hybridge_fail(
+		err, HYBRIDGE_ECONFIG, "%s: no connection has a %s",
+		settings->path ? settings->path : "environment",
+		hybridge_config_keys[role == HYBRIDGE_ROLE_AGENT ? CONFIG_TARGET
+								 : CONFIG_HOSTS]
+			.name);
+	hybridge_hint(err,
+		      "add HYBRIDGE_NAME_CONNECTION='Endpoint=sb://…' and "
+		      "HYBRIDGE_NAME_%s='db.corp:5432'",
+		      key);
+	return -1;
+}
+
+static int load_connections(const struct config_settings *settings,
+			    enum hybridge_role role,
+			    struct hybridge_config *config,
+			    struct hybridge_error *err)
+{
+	struct config_entries entries = {NULL, 0};
+	int ret = 0;
+
+	for (size_t i = 0; i < settings->len && ret == 0; i++) {
+		const struct config_setting *item = &settings->items[i];
+
+		if (config_key_is_connection(item->key) &&
+		    is_first(settings, i) &&
+		    is_wanted(settings, item->conn, role))
+			ret = add_connection(settings, item, &entries, config,
+					     err);
+	}
+	config->map.entries = entries.items;
+	config->map.len = entries.len;
+	if (ret == 0 && config->num_connections == 0 &&
+	    role != HYBRIDGE_ROLE_CLI)
+		ret = fail_none(settings, role, err);
+	return ret;
+}
+
+int hybridge_config_load(const char *path, char *const *env,
+			 enum hybridge_role role, struct hybridge_config *out,
+			 struct hybridge_error *err)
+{
+	struct config_settings settings = {0};
+	struct hybridge_config config = {0};
+	int ret = -1;
+
+	if (config_read(path, env, &settings, err) < 0 ||
+	    load_globals(&settings, env, &config, err) < 0 ||
+	    load_connections(&settings, role, &config, err) < 0 ||
+	    config_check_clashes(&config, err) < 0)
+		goto out;
+	*out = config;
+	config = (struct hybridge_config){0}; /* handed to the caller */
+	ret = 0;
+out:
+	hybridge_config_free(&config);
+	config_settings_free(&settings);
+	return ret;
+}
+
+void hybridge_config_free(struct hybridge_config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->num_connections; i++)
+		config_connection_free(&config->connections[i]);
+	free(config->connections);
+	/* Const for those who read the map; the array is ours. */
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	free((void *)(uintptr_t)config->map.entries);
+	free(config->socket);
+	free(config->ca_file);
+	text_free_secret(config->proxy);
+	free(config->no_proxy);
+	free(config->status_listen);
+	free(config->path);
+	*config = (struct hybridge_config){0};
+}

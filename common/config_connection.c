@@ -1,0 +1,333 @@
+/*
+ * config_connection.c - builds one connection from its settings: connection
+ * string, entity, hosts, target and name.
+ */
+#include "config_connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_file.h"
+#include "config_values.h"
+#include "text.h"
+
+/* What connstr.c's messages start with; a key's name takes its place. */
+#define CONNSTR_SUBJECT "connection string"
+
+/* A connection while it is being built. */
+struct build {
+	const struct config_settings *settings;
+	const struct config_setting *first;
+	struct hybridge_connection connection;
+};
+
+static int fail_memory(struct hybridge_error *err)
+{
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	return -1;
+}
+
+/* Passes a failure of a part on, with the setting's place in front. */
+static void fail_from(const struct build *b, const struct config_setting *item,
+		      const struct hybridge_error *cause,
+		      struct hybridge_error *err)
+{
+	size_t len = strlen(CONNSTR_SUBJECT);
+
+	if (cause->code == HYBRIDGE_ESYSTEM)
+		hybridge_fail(err, cause->code, "%s", cause->what);
+	else if (strncmp(cause->what, CONNSTR_SUBJECT, len) == 0)
+		config_fail(b->settings, item, err, "%s", cause->what + len);
+	else
+		config_fail(b->settings, item, err, ": %s", cause->what);
+	if (cause->hint[0] != '\0')
+		hybridge_hint(err, "%s", cause->hint);
+}
+
+/* Trims blanks and newlines that editors and "echo" leave behind. */
+static char *trim(char *text)
+{
+	static const char blanks[] = " \t\r\n";
+	size_t len;
+
+	text += strspn(text, blanks);
+	len = strlen(text);
+	while (len > 0 && strchr(blanks, text[len - 1]))
+		len--;
+	text[len] = '\0';
+	return text;
+}
+
+static int load_string_file(struct build *b, const struct config_setting *item,
+			    struct hybridge_error *err)
+{
+	struct config_file file = {0};
+	struct hybridge_error cause = {0};
+	int ret = -1;
+
+	if (config_file_read(item->value, &file, &cause) < 0) {
+		fail_from(b, item, &cause, err);
+		return -1;
+	}
+	if (strlen(file.text) != file.len) {
+		config_fail(b->settings, item, err,
+			    ": '%.150s' holds a NUL byte", item->value);
+		goto out;
+	}
+	if (!b->settings->allow_open &&
+	    config_is_secret(item->key, file.text) &&
+	    config_file_check_private(&file, err) < 0)
+		goto out;
+	const char *text = trim(file.text);
+
+	if (hybridge_connstr_parse(text, &b->connection.relay, &cause) < 0) {
+		hybridge_fail(err, cause.code, "%s: %s", item->value,
+			      cause.what);
+		hybridge_hint(err, "%s", cause.hint);
+		goto out;
+	}
+	ret = 0;
+out:
+	config_file_free(&file);
+	return ret;
+}
+
+/*
+ * Chooses between CONNECTION and CONNECTION_FILE.  The environment wins over
+ * the file here too; both in one place would leave us guessing.
+ */
+static const struct config_setting *choose_source(const struct build *b,
+						  struct hybridge_error *err)
+{
+	const char *conn = b->first->conn;
+	const struct config_setting *text =
+		config_get(b->settings, CONFIG_CONNECTION, conn);
+	const struct config_setting *file =
+		config_get(b->settings, CONFIG_CONNECTION_FILE, conn);
+
+	if (!text && !file) {
+		config_fail(b->settings, b->first, err,
+			    ": the connection has no connection string");
+		hybridge_hint(err,
+			      "set HYBRIDGE_%s%sCONNECTION or "
+			      "HYBRIDGE_%s%sCONNECTION_FILE",
+			      conn, *conn ? "_" : "", conn, *conn ? "_" : "");
+		return NULL;
+	}
+	if (text && file && !text->line == !file->line) {
+		config_fail(b->settings, file, err, ": %s is set as well",
+			    text->name);
+		hybridge_hint(err, "remove one of the two");
+		return NULL;
+	}
+	if (text && file)
+		return text->line == 0 ? text : file;
+	return text ? text : file;
+}
+
+static int load_entity(struct build *b, const struct config_setting *source,
+		       struct hybridge_error *err)
+{
+	struct hybridge_connstr *relay = &b->connection.relay;
+	const struct config_setting *item =
+		config_get(b->settings, CONFIG_ENTITY, b->first->conn);
+	struct hybridge_span entity = {"", 0};
+
+	if (item)
+		entity = text_trim_slashes(text_span(item->value));
+	if (item && (entity.len == 0 || strpbrk(item->value, "?#"))) {
+		config_fail(b->settings, item, err,
+			    ": '%.100s' is not a hybrid connection's path",
+			    item->value);
+		return -1;
+	}
+	if (!relay->entity && !item) {
+		config_fail(b->settings, source, err, " has no EntityPath");
+		hybridge_hint(
+			err,
+			"this is the string of a whole namespace: copy the "
+			"hybrid connection's own, or set "
+			"HYBRIDGE_%s%sENTITY",
+			b->first->conn, *b->first->conn ? "_" : "");
+		return -1;
+	}
+	if (relay->entity && item &&
+	    (strlen(relay->entity) != entity.len ||
+	     memcmp(relay->entity, entity.text, entity.len) != 0)) {
+		config_fail(b->settings, item, err,
+			    ": '%.80s' is not the connection string's "
+			    "EntityPath, '%.80s'",
+			    item->value, relay->entity);
+		hybridge_hint(err, "remove %s", item->name);
+		return -1;
+	}
+	if (relay->entity)
+		return 0;
+	relay->entity = strndup(entity.text, entity.len);
+	return relay->entity ? 0 : fail_memory(err);
+}
+
+static bool is_loopback(const char *host)
+{
+	struct hybridge_ip ip;
+	static const uint8_t v6_loopback[16] = {[15] = 1};
+
+	if (strcmp(host, "localhost") == 0)
+		return true;
+	if (!hybridge_ip_parse(text_span(host), &ip))
+		return false;
+	if (ip.family == 4)
+		return ip.bytes[0] == 127;
+	return memcmp(ip.bytes, v6_loopback, sizeof(v6_loopback)) == 0;
+}
+
+static int load_relay(struct build *b, struct hybridge_error *err)
+{
+	const struct config_setting *source = choose_source(b, err);
+	const struct hybridge_connstr *relay = &b->connection.relay;
+	struct hybridge_error cause = {0};
+
+	if (!source)
+		return -1;
+	if (source->key == CONFIG_CONNECTION_FILE) {
+		if (load_string_file(b, source, err) < 0)
+			return -1;
+	} else if (hybridge_connstr_parse(source->value, &b->connection.relay,
+					  &cause) < 0) {
+		fail_from(b, source, &cause, err);
+		return -1;
+	}
+	if (load_entity(b, source, err) < 0)
+		return -1;
+	if (!relay->key && !relay->signature) {
+		config_fail(b->settings, source, err,
+			    " has no SharedAccessKey");
+		hybridge_hint(err, "copy the connection string of a shared "
+				   "access policy, with its key");
+		return -1;
+	}
+	if (relay->plaintext && !is_loopback(relay->host)) {
+		config_fail(b->settings, source, err,
+			    ": '%.100s' would get the key without encryption",
+			    relay->host);
+		hybridge_hint(err, "use sb:// or wss://; ws:// and http:// are "
+				   "for 127.0.0.1 and localhost only");
+		return -1;
+	}
+	return 0;
+}
+
+static int load_hosts(struct build *b, uint16_t index,
+		      struct config_entries *entries,
+		      struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(b->settings, CONFIG_HOSTS, b->first->conn);
+	size_t before = entries->len;
+	const char *why = NULL;
+	struct hybridge_span rest;
+
+	if (!item)
+		return 0;
+	b->connection.hosts = strdup(item->value);
+	if (!b->connection.hosts)
+		return fail_memory(err);
+	rest = text_span(b->connection.hosts);
+	for (;;) {
+		struct hybridge_map_entry entry = {.connection = index};
+		int got = hybridge_map_parse_item(&rest, &entry, &why);
+
+		if (got == 0)
+			break;
+		if (got < 0) {
+			size_t len = strcspn(rest.text, " \t\r\n");
+
+			config_fail(b->settings, item, err,
+				    ": '%.*s' at character %td: %s",
+				    len < 100 ? (int)len : 100, rest.text,
+				    rest.text - b->connection.hosts + 1, why);
+			hybridge_hint(err, "an item is db.corp:5432, "
+					   "db.corp:5432,5433, db.corp:*, "
+					   "*.corp:443 or [2001:db8::1]:443");
+			return -1;
+		}
+		struct hybridge_map_entry *items = reallocarray(
+			entries->items, entries->len + 1, sizeof(*items));
+
+		if (!items)
+			return fail_memory(err);
+		items[entries->len++] = entry;
+		entries->items = items;
+	}
+	if (entries->len > before)
+		return 0;
+	config_fail(b->settings, item, err, " names no host");
+	return -1;
+}
+
+static int load_target(struct build *b, struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(b->settings, CONFIG_TARGET, b->first->conn);
+	struct hybridge_error cause = {0};
+
+	if (!item ||
+	    hybridge_parse_host_port(item->value, &b->connection.target_host,
+				     &b->connection.target_port, &cause) == 0)
+		return 0;
+	fail_from(b, item, &cause, err);
+	return -1;
+}
+
+/* [a-z][a-z0-9_]*, as every other connection's name is shown */
+static bool is_shown_name(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return name[0] >= 'a' && name[0] <= 'z' && name[len] == '\0';
+}
+
+static int load_name(struct build *b, struct hybridge_error *err)
+{
+	const char *from = b->first->conn;
+
+	/* The short form has no NAME. */
+	if (*from == '\0')
+		from = b->connection.relay.entity;
+	b->connection.name = strdup(from);
+	if (!b->connection.name)
+		return fail_memory(err);
+	text_lower(b->connection.name);
+	if (is_shown_name(b->connection.name))
+		return 0;
+	free(b->connection.name);
+	b->connection.name = strdup("default");
+	return b->connection.name ? 0 : fail_memory(err);
+}
+
+int config_connection_load(const struct config_settings *settings,
+			   const struct config_setting *first, uint16_t index,
+			   struct config_entries *entries,
+			   struct hybridge_connection *out,
+			   struct hybridge_error *err)
+{
+	struct build b = {.settings = settings, .first = first};
+
+	if (load_hosts(&b, index, entries, err) < 0 ||
+	    load_target(&b, err) < 0 || load_relay(&b, err) < 0 ||
+	    load_name(&b, err) < 0) {
+		config_connection_free(&b.connection);
+		return -1;
+	}
+	*out = b.connection;
+	return 0;
+}
+
+void config_connection_free(struct hybridge_connection *connection)
+{
+	free(connection->name);
+	free(connection->hosts);
+	free(connection->target_host);
+	hybridge_connstr_free(&connection->relay);
+	*connection = (struct hybridge_connection){0};
+}

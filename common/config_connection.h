@@ -1,0 +1,42 @@
+/*
+ * config_connection.h - builds one connection from its settings.
+ */
+#ifndef HYBRIDGE_CONFIG_CONNECTION_H
+#define HYBRIDGE_CONFIG_CONNECTION_H
+
+#include <hybridge/config.h>
+
+#include "config_read.h"
+
+/**
+ * struct config_entries - A map that is still growing
+ * @items: Owned
+ * @len:   How many
+ */
+struct config_entries {
+	struct hybridge_map_entry *items;
+	size_t len;
+};
+
+/**
+ * config_connection_load() - Read and check the settings of one connection
+ * @settings: All settings
+ * @first:    The first setting that has the connection's NAME
+ * @index:    What the map's entries are to say; at most 65535
+ * @entries:  Gets what HOSTS says; the new entries point into @out
+ * @out:      Filled in on success, untouched on failure (then @entries may
+ *            hold entries that point nowhere)
+ *
+ * Return: 0 and @out owned by the caller (config_connection_free()), or -1
+ */
+HYBRIDGE_MUSTUSE int
+config_connection_load(const struct config_settings *settings,
+		       const struct config_setting *first, uint16_t index,
+		       struct config_entries *entries,
+		       struct hybridge_connection *out,
+		       struct hybridge_error *err);
+
+/** config_connection_free() - Wipe secrets, release everything, zero it */
+void config_connection_free(struct hybridge_connection *connection);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * error.c - records a failure in words, and gives each class its exit status.
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <hybridge/error.h>
+
+static const int exit_statuses[] = {
+	[HYBRIDGE_OK] = 0,        [HYBRIDGE_ECONFIG] = 78,
+	[HYBRIDGE_EUSAGE] = 64,   [HYBRIDGE_EDENIED] = 77,
+	[HYBRIDGE_EREFUSED] = 69, [HYBRIDGE_EUNREACH] = 69,
+	[HYBRIDGE_ETIMEOUT] = 75, [HYBRIDGE_EPROTOCOL] = 76,
+	[HYBRIDGE_ESYSTEM] = 71,
+};
+_Static_assert(sizeof(exit_statuses) / sizeof(exit_statuses[0]) ==
+		       HYBRIDGE_ESYSTEM + 1,
+	       "every code has an exit status");
+
+/* Texts may quote what a peer sent, and end on a terminal: keep one line of it. */
+static void format_line(char *to, size_t size, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void format_line(char *to, size_t size, const char *fmt, va_list args)
+{
+	if (vsnprintf(to, size, fmt, args) < 0)
+		to[0] = '\0';
+	for (char *c = to; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+void hybridge_fail(struct hybridge_error *err, enum hybridge_code code,
+		   const char *fmt, ...)
+{
+	va_list args;
+
+	if (!err || err->code != HYBRIDGE_OK)
+		return;
+	err->code = code;
+	err->hint[0] = '\0';
+	va_start(args, fmt);
+	format_line(err->what, sizeof(err->what), fmt, args);
+	va_end(args);
+}
+
+void hybridge_hint(struct hybridge_error *err, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!err || err->hint[0] != '\0')
+		return;
+	va_start(args, fmt);
+	format_line(err->hint, sizeof(err->hint), fmt, args);
+	va_end(args);
+}
+
+void hybridge_error_print(FILE *to, const struct hybridge_error *err)
+{
+	fprintf(to, "hybridge: %s\n", err->what);
+	if (err->hint[0] != '\0')
+		fprintf(to, "  -> %s\n", err->hint);
+}
+
+int hybridge_exit_status(enum hybridge_code code)
+{
+	return exit_statuses[code];
+}

@@ -1,0 +1,398 @@
+/*
+ * log.c - writes events to standard error as text, logfmt or JSON.
+ *
+ * A line is put together in a buffer on the stack, so that logging needs no
+ * memory, no lock and one write(2).  Every value is first made harmless
+ * (tidy()), then quoted as its form wants it.  A field that does not fit any
+ * more is left out whole and cut=yes says so: a cut line is still a sound one.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <hybridge/log.h>
+
+#define LINE_MAX_BYTES  4096 /* PIPE_BUF: what a pipe takes in one piece */
+#define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
+#define VALUE_MAX_BYTES 200
+#define VALUE_HARD_MAX  sizeof(((struct hybridge_error *)0)->what)
+#define REPLACEMENT     "\xef\xbf\xbd" /* U+FFFD */
+#define ELLIPSIS        "\xe2\x80\xa6" /* U+2026 */
+
+enum form {
+	FORM_LOGFMT,
+	FORM_TEXT,
+	FORM_JOURNAL,
+	FORM_JSON,
+};
+
+static const char *const level_names[] = {
+	[HYBRIDGE_LOG_ERROR] = "error",
+	[HYBRIDGE_LOG_WARNING] = "warning",
+	[HYBRIDGE_LOG_INFO] = "info",
+	[HYBRIDGE_LOG_DEBUG] = "debug",
+};
+static const char level_priorities[] = {
+	/* of sd-daemon(3) */
+	[HYBRIDGE_LOG_ERROR] = '3',
+	[HYBRIDGE_LOG_WARNING] = '4',
+	[HYBRIDGE_LOG_INFO] = '6',
+	[HYBRIDGE_LOG_DEBUG] = '7',
+};
+static const char *const format_names[] = {
+	[HYBRIDGE_LOG_AUTO] = "auto",
+	[HYBRIDGE_LOG_TEXT] = "text",
+	[HYBRIDGE_LOG_LOGFMT] = "logfmt",
+	[HYBRIDGE_LOG_JSON] = "json",
+};
+#define NUM_LEVELS  (sizeof(level_names) / sizeof(level_names[0]))
+#define NUM_FORMATS (sizeof(format_names) / sizeof(format_names[0]))
+_Static_assert(NUM_LEVELS == HYBRIDGE_LOG_DEBUG + 1 &&
+		       sizeof(level_priorities) == NUM_LEVELS,
+	       "every level has a name and a priority");
+_Static_assert(NUM_FORMATS == HYBRIDGE_LOG_JSON + 1, "every form has a name");
+
+/* Written once by hybridge_log_setup(), before there are threads. */
+static struct {
+	const char *prog;
+	enum hybridge_log_level level;
+	enum form form;
+} settings = {"hybridge", HYBRIDGE_LOG_INFO, FORM_LOGFMT};
+
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t len;
+	bool overflow;
+};
+
+/* A value made harmless; bytes may triple when they are replaced. */
+struct tidy {
+	char text[VALUE_HARD_MAX + sizeof(ELLIPSIS)];
+};
+
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char here[64];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	return strcmp(stream, here) == 0;
+}
+
+static enum form choose_form(enum hybridge_log_format format)
+{
+	switch (format) {
+	case HYBRIDGE_LOG_TEXT:
+		return FORM_TEXT;
+	case HYBRIDGE_LOG_LOGFMT:
+		return FORM_LOGFMT;
+	case HYBRIDGE_LOG_JSON:
+		return FORM_JSON;
+	case HYBRIDGE_LOG_AUTO:
+		break;
+	}
+	if (is_journal())
+		return FORM_JOURNAL;
+	return isatty(STDERR_FILENO) ? FORM_TEXT : FORM_LOGFMT;
+}
+
+void hybridge_log_setup(const char *prog, enum hybridge_log_level level,
+			enum hybridge_log_format format)
+{
+	settings.prog = prog;
+	settings.level = level;
+	settings.form = choose_form(format);
+}
+
+int hybridge_log_parse_level(const char *text, enum hybridge_log_level *out)
+{
+	for (size_t i = 0; i < NUM_LEVELS; i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*out = (enum hybridge_log_level)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+int hybridge_log_parse_format(const char *text, enum hybridge_log_format *out)
+{
+	for (size_t i = 0; i < NUM_FORMATS; i++) {
+		if (strcmp(text, format_names[i]) == 0) {
+			*out = (enum hybridge_log_format)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+bool hybridge_log_wanted(enum hybridge_log_level level)
+{
+	return level <= settings.level;
+}
+
+static void put_bytes(struct line *line, const char *bytes, size_t len)
+{
+	if (len > LINE_MAX_BYTES - LINE_RESERVE - line->len) {
+		line->overflow = true;
+		return;
+	}
+	memcpy(line->text + line->len, bytes, len);
+	line->len += len;
+}
+
+static void put(struct line *line, const char *text)
+{
+	put_bytes(line, text, strlen(text));
+}
+
+/* Bytes of the UTF-8 sequence at @s (RFC 3629), 0 when it is not one. */
+static size_t utf8_len(const unsigned char *s)
+{
+	size_t len;
+	unsigned char low = 0x80;
+	unsigned char high = 0xbf;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		len = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (s[0] == 0xe0)
+		low = 0xa0; /* shorter forms exist */
+	else if (s[0] == 0xed)
+		high = 0x9f; /* surrogates */
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f; /* beyond U+10FFFF */
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+/* Replaces control characters and what is not UTF-8, and cuts at @max bytes. */
+static void tidy(struct tidy *out, const char *value, size_t max)
+{
+	const unsigned char *s = (const unsigned char *)value;
+	size_t len = 0;
+
+	while (*s) {
+		size_t n = utf8_len(s);
+		const char *from = (const char *)s;
+		size_t from_len = n;
+
+		if (n == 0) {
+			from = REPLACEMENT;
+			from_len = sizeof(REPLACEMENT) - 1;
+			n = 1;
+		} else if (*s < 0x20 || *s == 0x7f ||
+			   (*s == 0xc2 && s[1] < 0xa0)) {
+			from = "?";
+			from_len = 1;
+		}
+		if (len + from_len > max) {
+			memcpy(out->text + len, ELLIPSIS, sizeof(ELLIPSIS));
+			return;
+		}
+		memcpy(out->text + len, from, from_len);
+		len += from_len;
+		s += n;
+	}
+	out->text[len] = '\0';
+}
+
+static void put_quoted(struct line *line, const char *text)
+{
+	put(line, "\"");
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			put(line, "\\");
+		put_bytes(line, text, 1);
+	}
+	put(line, "\"");
+}
+
+/* A value as the form wants it: JSON always has quotes, logfmt when needed. */
+static void put_value(struct line *line, const char *value, size_t max)
+{
+	struct tidy clean;
+
+	tidy(&clean, value, max);
+	if (settings.form == FORM_JSON || clean.text[0] == '\0' ||
+	    strpbrk(clean.text, " \"=\\"))
+		put_quoted(line, clean.text);
+	else
+		put(line, clean.text);
+}
+
+/* ` key=` or `,"key":`; @key is ours and needs no escapes. */
+static void put_key(struct line *line, const char *key)
+{
+	if (settings.form == FORM_JSON) {
+		put(line, line->len == 1 ? "\"" : ",\"");
+		put(line, key);
+		put(line, "\":");
+		return;
+	}
+	if (line->len > 0)
+		put(line, " ");
+	put(line, key);
+	put(line, "=");
+}
+
+/* Adds one field, or nothing at all when it does not fit. */
+static void put_field(struct line *line, const struct hybridge_field *field,
+		      size_t max)
+{
+	size_t before = line->len;
+
+	put_key(line, field->key);
+	if (field->str) {
+		put_value(line, field->str, max);
+	} else {
+		char number[24];
+
+		snprintf(number, sizeof(number), "%" PRId64, field->num);
+		put(line, number);
+	}
+	if (line->overflow)
+		line->len = before;
+}
+
+static void put_string_field(struct line *line, const char *key,
+			     const char *value)
+{
+	struct hybridge_field field = HYBRIDGE_STR(key, value);
+
+	put_field(line, &field, VALUE_MAX_BYTES);
+}
+
+/* "2026-01-31T12:34:56.789Z" */
+static void put_rfc3339(struct line *line)
+{
+	struct timespec now;
+	struct tm tm;
+	char date[32];
+	char stamp[48];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(stamp, sizeof(stamp), "%s.%03ldZ", date,
+		 now.tv_nsec / 1000000);
+	put_string_field(line, "ts", stamp);
+}
+
+/* "12:34:56 " in local time */
+static void put_clock(struct line *line)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char clock[16];
+
+	localtime_r(&now, &tm);
+	strftime(clock, sizeof(clock), "%H:%M:%S ", &tm);
+	put(line, clock);
+}
+
+static void put_head(struct line *line, enum hybridge_log_level level,
+		     const char *msg)
+{
+	const char priority[] = {'<', level_priorities[level], '>', '\0'};
+
+	switch (settings.form) {
+	case FORM_TEXT:
+		put_clock(line);
+		put(line, level_names[level]);
+		put(line, " ");
+		put(line, msg);
+		return;
+	case FORM_JOURNAL:
+		put(line, priority);
+		put(line, msg);
+		return;
+	case FORM_JSON:
+		put(line, "{");
+		break;
+	case FORM_LOGFMT:
+		break;
+	}
+	put_rfc3339(line);
+	put_string_field(line, "level", level_names[level]);
+	put_string_field(line, "prog", settings.prog);
+	put_string_field(line, "msg", msg);
+}
+
+/* Uses the reserve, so it always fits. */
+static void put_tail(struct line *line)
+{
+	const char *tail = settings.form == FORM_JSON ? "}\n" : "\n";
+
+	if (line->overflow)
+		tail = settings.form == FORM_JSON ? ",\"cut\":\"yes\"}\n"
+						  : " cut=yes\n";
+	memcpy(line->text + line->len, tail, strlen(tail));
+	line->len += strlen(tail);
+}
+
+static void write_event(enum hybridge_log_level level, const char *msg,
+			const struct hybridge_field *fields, size_t max)
+{
+	struct line line = {.len = 0, .overflow = false};
+	int saved = errno;
+
+	if (!hybridge_log_wanted(level))
+		return;
+	put_head(&line, level, msg);
+	/* Two blanks: where the event ends and its fields begin. */
+	if (fields && fields->key &&
+	    (settings.form == FORM_TEXT || settings.form == FORM_JOURNAL))
+		put(&line, " ");
+	for (; fields && fields->key && !line.overflow; fields++)
+		put_field(&line, fields, max);
+	put_tail(&line);
+	while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+void hybridge_log_fields(enum hybridge_log_level level, const char *msg,
+			 const struct hybridge_field *fields)
+{
+	write_event(level, msg, fields, VALUE_MAX_BYTES);
+}
+
+void hybridge_log_error(enum hybridge_log_level level, const char *msg,
+			const struct hybridge_error *err, const char *conn)
+{
+	struct hybridge_field fields[4] = {{NULL, NULL, 0}};
+	size_t n = 0;
+
+	if (conn)
+		fields[n++] = HYBRIDGE_STR("conn", conn);
+	fields[n++] = HYBRIDGE_STR("error", err->what);
+	if (err->hint[0] != '\0')
+		fields[n++] = HYBRIDGE_STR("hint", err->hint);
+	fields[n].key = NULL;
+	/* Our own text, already bounded: cutting it would lose the remedy. */
+	write_event(level, msg, fields, VALUE_HARD_MAX);
+}

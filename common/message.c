@@ -1,0 +1,370 @@
+/*
+ * message.c - reads and writes the JSON messages of the control channel.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include <hybridge/message.h>
+
+#include "text.h"
+
+static const char *const kind_keys[] = {
+	[HYBRIDGE_MESSAGE_UNKNOWN] = NULL,
+	[HYBRIDGE_MESSAGE_ACCEPT] = "accept",
+	[HYBRIDGE_MESSAGE_REQUEST] = "request",
+	[HYBRIDGE_MESSAGE_RENEW] = "renewToken",
+	[HYBRIDGE_MESSAGE_RESPONSE] = "response",
+};
+#define NUM_KINDS (sizeof(kind_keys) / sizeof(kind_keys[0]))
+_Static_assert(NUM_KINDS == HYBRIDGE_MESSAGE_RESPONSE + 1,
+	       "every kind has a key");
+
+static int fail_memory(struct hybridge_error *err)
+{
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	return -1;
+}
+
+/* The object's member; null counts as absent. */
+static const json_t *member(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+
+	return json_is_null(value) ? NULL : value;
+}
+
+/* A string member of @place, copied; absent ones leave @out as it is. */
+static int read_string(const json_t *object, const char *place,
+		       const char *name, char **out, struct hybridge_error *err)
+{
+	const json_t *value = member(object, name);
+
+	if (!value)
+		return 0;
+	if (!json_is_string(value)) {
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message: %s.%s is not a string", place,
+			      name);
+		return -1;
+	}
+	*out = strdup(json_string_value(value));
+	return *out ? 0 : fail_memory(err);
+}
+
+static int require_string(const json_t *object, const char *place,
+			  const char *name, char **out,
+			  struct hybridge_error *err)
+{
+	if (read_string(object, place, name, out, err) < 0)
+		return -1;
+	if (*out && **out)
+		return 0;
+	hybridge_fail(err, HYBRIDGE_EPROTOCOL, "control message: %s.%s is %s",
+		      place, name, *out ? "empty" : "missing");
+	return -1;
+}
+
+static int read_remote(const json_t *body, const char *place,
+		       struct hybridge_message *msg, struct hybridge_error *err)
+{
+	const json_t *remote = member(body, "remoteEndpoint");
+	const json_t *port = member(remote, "port");
+
+	if (!remote)
+		return 0;
+	if (!json_is_object(remote)) {
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message: %s.remoteEndpoint is not an "
+			      "object",
+			      place);
+		return -1;
+	}
+	if (port) {
+		json_int_t value = json_integer_value(port);
+
+		if (!json_is_integer(port) || value < 0 || value > UINT16_MAX) {
+			hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+				      "control message: %s.remoteEndpoint.port "
+				      "is not a port",
+				      place);
+			return -1;
+		}
+		msg->remote_port = (uint16_t)value;
+	}
+	return read_string(remote, "remoteEndpoint", "address",
+			   &msg->remote_address, err);
+}
+
+static int read_headers(const json_t *body, struct hybridge_message *msg,
+			struct hybridge_error *err)
+{
+	/* Only the iterators of jansson want it without const. */
+	json_t *headers = json_object_get(body, "connectHeaders");
+
+	if (!headers || json_is_null(headers))
+		return 0;
+	if (!json_is_object(headers)) {
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message: accept.connectHeaders is not "
+			      "an object");
+		return -1;
+	}
+	if (json_object_size(headers) == 0)
+		return 0;
+	msg->headers = calloc(json_object_size(headers), sizeof(*msg->headers));
+	if (!msg->headers)
+		return fail_memory(err);
+	for (void *at = json_object_iter(headers); at;
+	     at = json_object_iter_next(headers, at)) {
+		const json_t *value = json_object_iter_value(at);
+		struct hybridge_header *to = &msg->headers[msg->num_headers];
+
+		if (!json_is_string(value)) {
+			hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+				      "control message: a value in "
+				      "accept.connectHeaders is not a string");
+			return -1;
+		}
+		msg->num_headers++;
+		to->name = strdup(json_object_iter_key(at));
+		to->value = strdup(json_string_value(value));
+		if (!to->name || !to->value)
+			return fail_memory(err);
+	}
+	return 0;
+}
+
+static int read_unknown(json_t *root, struct hybridge_message *msg,
+			struct hybridge_error *err)
+{
+	void *first = json_object_iter(root);
+
+	if (!first)
+		return 0;
+	msg->name = strdup(json_object_iter_key(first));
+	return msg->name ? 0 : fail_memory(err);
+}
+
+static int read_body(const json_t *body, struct hybridge_message *msg,
+		     struct hybridge_error *err)
+{
+	const char *place = kind_keys[msg->kind];
+
+	if (!json_is_object(body)) {
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message: %s is not an object", place);
+		return -1;
+	}
+	switch (msg->kind) {
+	case HYBRIDGE_MESSAGE_ACCEPT:
+	case HYBRIDGE_MESSAGE_REQUEST:
+		if (require_string(body, place, "address", &msg->address, err) <
+			    0 ||
+		    read_string(body, place, "id", &msg->id, err) < 0 ||
+		    read_remote(body, place, msg, err) < 0)
+			return -1;
+		return msg->kind == HYBRIDGE_MESSAGE_ACCEPT
+			       ? read_headers(body, msg, err)
+			       : 0;
+	case HYBRIDGE_MESSAGE_RENEW:
+		return require_string(body, place, "token", &msg->token, err);
+	case HYBRIDGE_MESSAGE_RESPONSE:
+		return require_string(body, place, "requestId", &msg->id, err);
+	case HYBRIDGE_MESSAGE_UNKNOWN:
+		break;
+	}
+	return 0;
+}
+
+/* jansson frees without wiping: take the token out of its memory first. */
+static void wipe_token(const json_t *root)
+{
+	const json_t *token = json_object_get(
+		json_object_get(root, kind_keys[HYBRIDGE_MESSAGE_RENEW]),
+		"token");
+	const char *text = json_string_value(token);
+
+	/* jansson keeps strings const, but in memory that is only its own. */
+	if (text) /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+		explicit_bzero((void *)(uintptr_t)text,
+			       json_string_length(token));
+}
+
+int hybridge_message_parse(const char *text, size_t len,
+			   struct hybridge_message *out,
+			   struct hybridge_error *err)
+{
+	struct hybridge_message msg = {0};
+	const json_t *body = NULL;
+	json_error_t where;
+	json_t *root = NULL;
+	int ret = -1;
+
+	if (len > HYBRIDGE_MESSAGE_MAX) {
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message of %zu bytes; at most %d are "
+			      "taken",
+			      len, HYBRIDGE_MESSAGE_MAX);
+		return -1;
+	}
+	root = json_loadb(text, len, 0, &where);
+	if (!root) {
+		/* jansson's own words quote the text, which may hold a token. */
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message is not JSON at byte %d",
+			      where.position);
+		goto out;
+	}
+	if (!json_is_object(root)) {
+		hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+			      "control message is not a JSON object");
+		goto out;
+	}
+	for (size_t i = HYBRIDGE_MESSAGE_UNKNOWN + 1; i < NUM_KINDS && !body;
+	     i++) {
+		body = json_object_get(root, kind_keys[i]);
+		if (body)
+			msg.kind = (enum hybridge_message_kind)i;
+	}
+	if ((body ? read_body(body, &msg, err)
+		  : read_unknown(root, &msg, err)) < 0)
+		goto out;
+
+	*out = msg;
+	msg = (struct hybridge_message){0}; /* handed to the caller */
+	ret = 0;
+out:
+	hybridge_message_free(&msg);
+	if (root)
+		wipe_token(root);
+	json_decref(root);
+	return ret;
+}
+
+void hybridge_message_free(struct hybridge_message *msg)
+{
+	if (!msg)
+		return;
+	for (size_t i = 0; i < msg->num_headers; i++) {
+		free(msg->headers[i].name);
+		free(msg->headers[i].value);
+	}
+	free(msg->headers);
+	free(msg->address);
+	free(msg->id);
+	text_free_secret(msg->token);
+	free(msg->remote_address);
+	free(msg->name);
+	*msg = (struct hybridge_message){0};
+}
+
+/*
+ * A JSON string of bytes off the wire.  Header fields need not be UTF-8; what
+ * is not is taken for ISO 8859-1, which HTTP once said and .NET still thinks.
+ */
+static json_t *wire_string(const char *text)
+{
+	json_t *value = json_string(text ? text : "");
+
+	if (value || !text)
+		return value;
+	char *utf8 = malloc(strlen(text) * 2 + 1);
+	char *to = utf8;
+
+	if (!utf8)
+		return NULL;
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x80) {
+			*to++ = (char)c;
+			continue;
+		}
+		*to++ = (char)(0xc0 | c >> 6);
+		*to++ = (char)(0x80 | (c & 0x3f));
+	}
+	*to = '\0';
+	value = json_string(utf8);
+	free(utf8);
+	return value;
+}
+
+/* The member's name in @headers that equals @name but for case, or NULL. */
+static const char *find_header(json_t *headers, const char *name)
+{
+	for (void *at = json_object_iter(headers); at;
+	     at = json_object_iter_next(headers, at))
+		if (strcasecmp(json_object_iter_key(at), name) == 0)
+			return json_object_iter_key(at);
+	return NULL;
+}
+
+/* Joins the values of a repeated field with ", " (RFC 9110, 5.3). */
+static int add_header(json_t *headers, const struct hybridge_header *header)
+{
+	const char *known = find_header(headers, header->name);
+	json_t *value = wire_string(header->value);
+	json_t *name = wire_string(header->name);
+	int ret = -1;
+
+	if (!value || !name)
+		goto out;
+	if (known) {
+		json_t *joined = json_sprintf(
+			"%s, %s",
+			json_string_value(json_object_get(headers, known)),
+			json_string_value(value));
+
+		json_decref(value);
+		value = joined;
+	}
+	ret = json_object_set(headers, known ? known : json_string_value(name),
+			      value);
+out:
+	json_decref(value);
+	json_decref(name);
+	return ret;
+}
+
+char *hybridge_message_format_accept(const struct hybridge_message *msg)
+{
+	json_t *headers = json_object();
+	json_t *root = NULL;
+	char *text = NULL;
+
+	if (!headers)
+		return NULL;
+	for (size_t i = 0; i < msg->num_headers; i++)
+		if (add_header(headers, &msg->headers[i]) < 0)
+			goto out;
+	/* "o" takes what it is given over, and a NULL makes the whole fail. */
+	root = json_pack("{s:{s:o, s:o, s:O, s:{s:o, s:i}}}", "accept",
+			 "address", wire_string(msg->address), "id",
+			 wire_string(msg->id), "connectHeaders", headers,
+			 "remoteEndpoint", "address",
+			 wire_string(msg->remote_address), "port",
+			 (int)msg->remote_port);
+	/* As Azure writes it, so no listener meets a form it has not seen. */
+	if (root)
+		text = json_dumps(root, JSON_COMPACT | JSON_ESCAPE_SLASH);
+out:
+	json_decref(headers);
+	json_decref(root);
+	return text;
+}
+
+char *hybridge_message_format_renew(const char *token)
+{
+	json_t *root = json_pack("{s:{s:s}}", "renewToken", "token", token);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+	if (root)
+		wipe_token(root);
+	json_decref(root);
+	return text;
+}

@@ -1,0 +1,65 @@
+/*
+ * text.h - what several parsers do with pieces of text.
+ */
+#ifndef HYBRIDGE_TEXT_H
+#define HYBRIDGE_TEXT_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <hybridge/envfile.h>
+
+/** text_span() - A whole string as a span */
+static inline struct hybridge_span text_span(const char *text)
+{
+	return (struct hybridge_span){text, strlen(text)};
+}
+
+/** text_lower() - Fold A-Z of a string in place, whatever the locale */
+static inline void text_lower(char *text)
+{
+	for (; *text; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+}
+
+/** text_trim_slashes() - A path without '/' in front and behind */
+static inline struct hybridge_span text_trim_slashes(struct hybridge_span path)
+{
+	while (path.len > 0 && path.text[0] == '/') {
+		path.text++;
+		path.len--;
+	}
+	while (path.len > 0 && path.text[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
+/**
+ * text_cut_segment() - The first segment of a path
+ * @path: Not empty; moved behind the segment and the '/' that follows it
+ */
+static inline struct hybridge_span text_cut_segment(struct hybridge_span *path)
+{
+	struct hybridge_span segment = *path;
+	const char *slash = memchr(path->text, '/', path->len);
+	size_t gone = path->len;
+
+	if (slash) {
+		segment.len = (size_t)(slash - path->text);
+		gone = segment.len + 1;
+	}
+	path->text += gone;
+	path->len -= gone;
+	return segment;
+}
+
+/** text_free_secret() - Wipe and free a string; NULL is fine */
+static inline void text_free_secret(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+#endif
