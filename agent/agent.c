@@ -1,0 +1,227 @@
+/*
+ * agent.c - makes the agent, gives it another configuration, and decides when it leaves.
+ */
+#include "agent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include <hybridge/log.h>
+#include <hybridge/tls.h>
+
+#include "accept.h"
+#include "control.h"
+
+#define STOP_PATIENCE_MS 10000
+
+static void on_patience(struct hybridge_timer *timer);
+
+SSL_CTX *agent_tls(const struct agent *agent)
+{
+	SSL_CTX_up_ref(agent->tls);
+	return agent->tls;
+}
+
+static int start_all(struct agent *agent, struct hybridge_config *config,
+		     struct hybridge_error *err)
+{
+	for (size_t i = 0; i < config->num_connections; i++) {
+		struct hybridge_connection *connection =
+			&config->connections[i];
+
+		/* Those without a name were taken over by a control that runs. */
+		if (connection->name &&
+		    control_start(agent, connection, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct agent *agent_new(struct hybridge_loop *loop,
+			struct hybridge_config *config,
+			struct hybridge_daemon_options *options,
+			struct hybridge_error *err)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+
+	if (!agent) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return NULL;
+	}
+	agent->loop = loop;
+	agent->options = options;
+	agent->patience.fire = on_patience;
+	agent->tls = hybridge_tls_client_ctx(config->ca_file, err);
+	if (!agent->tls || start_all(agent, config, err) != 0) {
+		agent_free(agent);
+		return NULL;
+	}
+	agent->config = *config;
+	*config = (struct hybridge_config){0}; /* taken over */
+	return agent;
+}
+
+/* Another configuration. */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_relay(const struct hybridge_connstr *a,
+		       const struct hybridge_connstr *b)
+{
+	return same_text(a->host, b->host) && a->port == b->port &&
+	       a->plaintext == b->plaintext &&
+	       same_text(a->entity, b->entity) &&
+	       same_text(a->key_name, b->key_name) &&
+	       same_text(a->key, b->key) &&
+	       same_text(a->signature, b->signature);
+}
+
+static struct hybridge_connection *find(struct hybridge_config *config,
+					const struct control *control)
+{
+	for (size_t i = 0; i < config->num_connections; i++) {
+		struct hybridge_connection *connection =
+			&config->connections[i];
+
+		if (same_text(connection->name, control->connection.name) &&
+		    same_relay(&connection->relay, &control->connection.relay))
+			return connection;
+	}
+	return NULL;
+}
+
+/* Keeps the channel; streams that come from now on go to the target as it is now. */
+static void keep(struct control *control, struct hybridge_connection *connection)
+{
+	char *host = control->connection.target_host;
+
+	control->connection.target_host = connection->target_host;
+	control->connection.target_port = connection->target_port;
+	connection->target_host = host;
+	/* Taken: start_all() passes it by. */
+	free(connection->name);
+	connection->name = NULL;
+}
+
+int agent_reload(struct agent *agent, struct hybridge_config *config,
+		 struct hybridge_error *err)
+{
+	SSL_CTX *tls = hybridge_tls_client_ctx(config->ca_file, err);
+	struct control *control, *next;
+
+	if (!tls)
+		return -1;
+	SSL_CTX_free(agent->tls);
+	agent->tls = tls;
+	hybridge_config_free(&agent->config);
+	DL_FOREACH_SAFE(agent->controls, control, next)
+	{
+		struct hybridge_connection *connection =
+			control_is_retired(control) ? NULL
+						    : find(config, control);
+
+		if (connection)
+			keep(control, connection);
+		else
+			control_retire(control);
+	}
+	if (start_all(agent, config, err) != 0)
+		hybridge_log_error(HYBRIDGE_LOG_ERROR,
+				   "not all connections are served", err, NULL);
+	agent->config = *config;
+	*config = (struct hybridge_config){0}; /* taken over */
+	return 0;
+}
+
+/* Ready, and over. */
+
+static void tell_ready(struct agent *agent)
+{
+	const struct control *control;
+	unsigned int num = 0;
+	char text[40];
+
+	DL_FOREACH(agent->controls, control)
+	{
+		if (!control->was_up)
+			return;
+		num++;
+	}
+	if (num == 0)
+		return;
+	agent->was_ready = true;
+	snprintf(text, sizeof(text), "connections=%u", num);
+	hybridge_log(HYBRIDGE_LOG_INFO, "ready",
+		     HYBRIDGE_NUM("connections", num));
+	hybridge_daemon_ready(agent->options, text);
+}
+
+void agent_changed(struct agent *agent)
+{
+	if (agent->stopping && !agent->controls && !agent->streams)
+		hybridge_loop_stop(agent->loop);
+	else if (!agent->stopping && !agent->was_ready)
+		tell_ready(agent);
+}
+
+static void reset_streams(struct agent *agent)
+{
+	struct stream *stream = agent->streams;
+
+	while (stream) {
+		struct stream *next = stream_next(stream);
+
+		stream_reset(stream);
+		stream = next;
+	}
+}
+
+static void on_patience(struct hybridge_timer *timer)
+{
+	struct agent *agent = hybridge_container(timer, struct agent, patience);
+	struct control *control, *next;
+
+	reset_streams(agent);
+	DL_FOREACH_SAFE(agent->controls, control, next)
+		control_destroy(control);
+}
+
+void agent_stop(struct agent *agent)
+{
+	struct control *control, *next;
+
+	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopping", NULL);
+	agent->stopping = true;
+	DL_FOREACH_SAFE(agent->controls, control, next)
+		control_retire(control);
+	/* Out of memory: rather leave now than never. */
+	if (hybridge_timer_set(agent->loop, &agent->patience,
+			       STOP_PATIENCE_MS) != 0)
+		hybridge_loop_stop(agent->loop);
+	agent_changed(agent);
+}
+
+void agent_free(struct agent *agent)
+{
+	struct control *control, *next;
+
+	if (!agent)
+		return;
+	agent->stopping = true;
+	hybridge_timer_clear(agent->loop, &agent->patience);
+	reset_streams(agent);
+	DL_FOREACH_SAFE(agent->controls, control, next)
+		control_destroy(control);
+	/* Streams end from the loop: one turn more, which the last of them ends. */
+	if (agent->streams)
+		hybridge_loop_run(agent->loop);
+	SSL_CTX_free(agent->tls);
+	hybridge_config_free(&agent->config);
+	free(agent);
+}

@@ -1,0 +1,447 @@
+/*
+ * control.c - keeps one control channel up.
+ *
+ * Theory of operation.
+ *
+ *	WAITING --- the time has come --> DIALING
+ *	DIALING --- connected ----------> UPGRADING
+ *	UPGRADING - 101 ----------------> UP
+ *	UP -------- we retire ----------> CLOSING
+ *	DIALING, UPGRADING, UP, failed -> WAITING   (back-off; never gives up)
+ *	any ------- we retire ----------> ENDED	   (from UP by way of CLOSING)
+ *
+ * Only control_move() changes the state.  ENDED is final; the control is freed at the end of a turn
+ * in which it has ended and its last stream too.
+ */
+#include "control.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <utlist.h>
+
+#include <hybridge/log.h>
+#include <hybridge/message.h>
+#include <hybridge/ws.h>
+
+#include "agent.h"
+#include "control_explain.h"
+#include "control_message.h"
+
+#define DIAL_MS       20000
+#define UPGRADE_MS    20000
+#define PING_MS       30000
+#define RENEW_PERCENT 5 /* jitter of a renewal, so that agents do not move in step */
+
+static const char *const state_names[] = {
+	[CONTROL_WAITING] = "waiting",	   [CONTROL_DIALING] = "dialing",
+	[CONTROL_UPGRADING] = "upgrading", [CONTROL_UP] = "up",
+	[CONTROL_CLOSING] = "closing",	   [CONTROL_ENDED] = "ended",
+};
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
+		       CONTROL_NUM_STATES,
+	       "every state has a name");
+
+static bool control_move(struct control *control, enum control_state next)
+{
+	static const bool legal[CONTROL_NUM_STATES][CONTROL_NUM_STATES] = {
+		[CONTROL_WAITING] = {[CONTROL_DIALING] = true,
+				     [CONTROL_ENDED] = true},
+		[CONTROL_DIALING] = {[CONTROL_UPGRADING] = true,
+				     [CONTROL_WAITING] = true,
+				     [CONTROL_ENDED] = true},
+		[CONTROL_UPGRADING] = {[CONTROL_UP] = true,
+				       [CONTROL_WAITING] = true,
+				       [CONTROL_ENDED] = true},
+		[CONTROL_UP] = {[CONTROL_WAITING] = true,
+				[CONTROL_CLOSING] = true},
+		[CONTROL_CLOSING] = {[CONTROL_ENDED] = true},
+	};
+
+	if (!legal[control->state][next])
+		return false;
+	hybridge_log(HYBRIDGE_LOG_DEBUG, "control channel moved",
+		     HYBRIDGE_STR("conn", control->connection.name),
+		     HYBRIDGE_STR("from", state_names[control->state]),
+		     HYBRIDGE_STR("to", state_names[next]));
+	control->state = next;
+	return true;
+}
+
+static int64_t now_us(const struct control *control)
+{
+	return hybridge_loop_now_us(control->agent->loop);
+}
+
+/* The end. */
+
+static void run_reap(struct hybridge_task *task)
+{
+	struct control *control =
+		hybridge_container(task, struct control, reap);
+	struct hybridge_connection *connection = &control->connection;
+
+	endpoint_token_free(&control->token);
+	hybridge_connstr_free(&connection->relay);
+	free(connection->name);
+	free(connection->hosts);
+	free(connection->target_host);
+	free(control);
+}
+
+static void free_if_over(struct control *control)
+{
+	struct agent *agent = control->agent;
+
+	if (control->state != CONTROL_ENDED || control->num_streams > 0)
+		return;
+	DL_DELETE(agent->controls, control);
+	hybridge_loop_defer(agent->loop, &control->reap);
+}
+
+static void drop_dial(struct control *control)
+{
+	hybridge_dial_cancel(control->dial);
+	control->dial = NULL;
+	hybridge_upgrade_cancel(control->upgrade);
+	control->upgrade = NULL;
+	SSL_CTX_free(control->tls);
+	control->tls = NULL;
+}
+
+static void end(struct control *control)
+{
+	if (!control_move(control, CONTROL_ENDED))
+		return;
+	drop_dial(control);
+	hybridge_timer_clear(control->agent->loop, &control->timer);
+	free_if_over(control);
+	agent_changed(control->agent);
+}
+
+/* Failure. */
+
+/* The same again is counted, and said when it is over. */
+static void log_failure(struct control *control,
+			enum hybridge_log_level level, uint32_t retry_ms,
+			const struct hybridge_error *err)
+{
+	bool again = strcmp(control->failure.what, err->what) == 0;
+
+	control->stats.failures++;
+	control->repeats = again ? control->repeats + 1 : 1;
+	control->failure = *err;
+	hybridge_log(again ? HYBRIDGE_LOG_DEBUG : level,
+		     "control channel down",
+		     HYBRIDGE_STR("conn", control->connection.name),
+		     HYBRIDGE_STR("error", err->what),
+		     HYBRIDGE_STR("hint", err->hint[0] ? err->hint : "-"),
+		     HYBRIDGE_NUM("retry_ms", retry_ms),
+		     HYBRIDGE_NUM("times", control->repeats));
+}
+
+static void retry(struct control *control, enum hybridge_log_level level,
+		  const struct hybridge_error *err)
+{
+	uint32_t wait_ms = backoff_next(&control->backoff, backoff_random());
+
+	if (!control_move(control, CONTROL_WAITING))
+		return;
+	drop_dial(control);
+	log_failure(control, level, wait_ms, err);
+	if (hybridge_timer_set(control->agent->loop, &control->timer,
+			       wait_ms) != 0)
+		end(control);
+	agent_changed(control->agent);
+}
+
+static void fail(struct control *control, const struct hybridge_error *err)
+{
+	retry(control, HYBRIDGE_LOG_WARNING, err);
+}
+
+/* Up. */
+
+static void schedule_renewal(struct control *control)
+{
+	time_t left = control->token.renew - time(NULL);
+
+	/* A token that somebody else signed cannot be renewed. */
+	if (control->connection.relay.signature || !control->token.text)
+		return;
+	if (left < 1)
+		left = 1;
+	/* Without a timer the relay closes the channel, and we come again. */
+	(void)hybridge_timer_set(control->agent->loop, &control->timer,
+				 backoff_jitter((uint32_t)left * 1000,
+						RENEW_PERCENT,
+						backoff_random()));
+}
+
+static void renew(struct control *control)
+{
+	struct hybridge_error err = {0};
+	struct endpoint_token fresh;
+	char *text;
+
+	if (endpoint_token_make(&control->connection.relay, time(NULL), &fresh,
+				&err) != 0) {
+		hybridge_log_error(HYBRIDGE_LOG_ERROR, "token not renewed",
+				   &err, control->connection.name);
+		return;
+	}
+	endpoint_token_free(&control->token);
+	control->token = fresh;
+	text = hybridge_message_format_renew(fresh.text);
+	if (text && hybridge_channel_send(control->channel, text,
+					  strlen(text)) == 0)
+		hybridge_log(HYBRIDGE_LOG_DEBUG, "token renewed",
+			     HYBRIDGE_STR("conn", control->connection.name));
+	endpoint_wipe(text);
+	schedule_renewal(control);
+}
+
+static void on_message(void *owner, bool text, const char *data, size_t len)
+{
+	struct control *control = owner;
+
+	/* Binary ones are bodies of requests, which we have turned down. */
+	if (text && control->state == CONTROL_UP)
+		control_message(control, data, len);
+}
+
+static void on_end(void *owner, uint16_t code, const char *reason)
+{
+	struct control *control = owner;
+	struct hybridge_error err = {0};
+	int64_t up_ms = (now_us(control) - control->up_us) / 1000;
+
+	control->channel = NULL;
+	hybridge_timer_clear(control->agent->loop, &control->timer);
+	if (control->state == CONTROL_CLOSING) {
+		hybridge_log(HYBRIDGE_LOG_INFO, "control channel closed",
+			     HYBRIDGE_STR("conn", control->connection.name));
+		end(control);
+		return;
+	}
+	backoff_up(&control->backoff, up_ms);
+	control_explain_end(&control->connection.relay, code, reason, &err);
+	/* Azure closes every control channel once a day, with this code. */
+	retry(control,
+	      code == HYBRIDGE_WS_INTERNAL && up_ms >= BACKOFF_RESET_MS
+		      ? HYBRIDGE_LOG_INFO
+		      : HYBRIDGE_LOG_WARNING,
+	      &err);
+}
+
+static const struct hybridge_channel_ops channel_ops = {
+	.message = on_message,
+	.end = on_end,
+};
+
+static void come_up(struct control *control, struct hybridge_conn *conn)
+{
+	static const struct hybridge_channel_args args = {
+		.is_client = true,
+		.message_max = HYBRIDGE_MESSAGE_MAX,
+		.ping_ms = PING_MS,
+	};
+	struct hybridge_error err = {0};
+
+	control->channel = hybridge_channel_new(control->agent->loop, conn,
+						&args, &channel_ops, control);
+	if (!control->channel || !control_move(control, CONTROL_UP)) {
+		hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+		fail(control, &err);
+		return;
+	}
+	drop_dial(control);
+	hybridge_log(HYBRIDGE_LOG_INFO, "control channel up",
+		     HYBRIDGE_STR("conn", control->connection.name),
+		     HYBRIDGE_STR("relay", control->connection.relay.host),
+		     HYBRIDGE_STR("entity", control->connection.relay.entity),
+		     HYBRIDGE_NUM("failures", control->repeats));
+	control->failure = (struct hybridge_error){0};
+	control->repeats = 0;
+	control->up_us = now_us(control);
+	control->was_up = true;
+	schedule_renewal(control);
+	agent_changed(control->agent);
+}
+
+/* On the way up. */
+
+static void on_upgraded(void *owner, struct hybridge_conn *conn,
+			const struct hybridge_upgrade_result *result)
+{
+	struct control *control = owner;
+	struct hybridge_error err = {0};
+
+	control->upgrade = NULL;
+	if (result->status == 101) {
+		come_up(control, conn);
+		return;
+	}
+	control_explain_upgrade(&control->connection.relay, result, &err);
+	fail(control, &err);
+}
+
+/* Sends the listen request; @conn is closed on failure. */
+static int ask(struct control *control, struct hybridge_conn *conn,
+	       struct hybridge_error *err)
+{
+	const struct hybridge_connstr *relay = &control->connection.relay;
+	char id[ENDPOINT_UUID_TEXT];
+	char *host = endpoint_host(relay->host, relay->port, !relay->plaintext);
+	char *target;
+	char *headers;
+
+	endpoint_uuid(id);
+	target = endpoint_target(relay, "listen", id);
+	headers = endpoint_headers(control->token.text,
+				   "hybridge-agent/" HYBRIDGE_VERSION);
+	if (host && target && headers) {
+		struct hybridge_upgrade_args args = {
+			.host = host,
+			.target = target,
+			.headers = headers,
+			.timeout_ms = UPGRADE_MS,
+		};
+
+		control->upgrade = hybridge_upgrade_start(
+			control->agent->loop, conn, &args, on_upgraded,
+			control);
+		conn = NULL; /* the upgrade's, or closed */
+	}
+	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+	free(host);
+	free(target);
+	endpoint_wipe(headers);
+	if (control->upgrade)
+		return 0;
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	return -1;
+}
+
+static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
+		       const struct hybridge_error *err)
+{
+	struct control *control = owner;
+	struct hybridge_error cause = {0};
+	struct endpoint_token token;
+
+	(void)os_errno;
+	control->dial = NULL;
+	if (!conn) {
+		cause = *err;
+		control_explain_dial(&control->connection.relay, &cause);
+		fail(control, &cause);
+		return;
+	}
+	if (endpoint_token_make(&control->connection.relay, time(NULL), &token,
+				&cause) != 0) {
+		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+		fail(control, &cause);
+		return;
+	}
+	endpoint_token_free(&control->token);
+	control->token = token;
+	if (!control_move(control, CONTROL_UPGRADING))
+		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+	else if (ask(control, conn, &cause) != 0)
+		fail(control, &cause);
+}
+
+static void dial(struct control *control)
+{
+	const struct hybridge_connstr *relay = &control->connection.relay;
+	struct agent *agent = control->agent;
+	struct hybridge_error err = {0};
+	struct hybridge_dial_args args = {
+		.host = relay->host,
+		.port = relay->port,
+		.proxy = agent->config.proxy,
+		.no_proxy = agent->config.no_proxy,
+		.timeout_ms = DIAL_MS,
+	};
+
+	if (!control_move(control, CONTROL_DIALING))
+		return;
+	control->tls = relay->plaintext ? NULL : agent_tls(agent);
+	args.tls = control->tls;
+	control->dial =
+		hybridge_dial_start(agent->loop, &args, on_dialled, control);
+	if (control->dial)
+		return;
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+	fail(control, &err);
+}
+
+static void on_timer(struct hybridge_timer *timer)
+{
+	struct control *control =
+		hybridge_container(timer, struct control, timer);
+
+	if (control->state == CONTROL_WAITING)
+		dial(control);
+	else if (control->state == CONTROL_UP)
+		renew(control);
+}
+
+/* Life. */
+
+int control_start(struct agent *agent, struct hybridge_connection *connection,
+		  struct hybridge_error *err)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (!control) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return -1;
+	}
+	control->agent = agent;
+	control->timer.fire = on_timer;
+	control->reap.run = run_reap;
+	if (hybridge_timer_set(agent->loop, &control->timer, 0) != 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		free(control);
+		return -1;
+	}
+	control->connection = *connection;
+	*connection = (struct hybridge_connection){0}; /* taken over */
+	DL_APPEND(agent->controls, control);
+	return 0;
+}
+
+void control_retire(struct control *control)
+{
+	if (control->state == CONTROL_UP) {
+		control_move(control, CONTROL_CLOSING);
+		hybridge_channel_close(control->channel, HYBRIDGE_WS_NORMAL,
+				       "listener stops");
+	} else if (control->state != CONTROL_CLOSING) {
+		end(control);
+	}
+}
+
+bool control_is_retired(const struct control *control)
+{
+	return control->state == CONTROL_CLOSING ||
+	       control->state == CONTROL_ENDED;
+}
+
+void control_release_stream(struct control *control)
+{
+	control->num_streams--;
+	free_if_over(control);
+}
+
+void control_destroy(struct control *control)
+{
+	hybridge_channel_free(control->channel);
+	control->channel = NULL;
+	if (control->state == CONTROL_UP)
+		control_move(control, CONTROL_CLOSING);
+	end(control);
+}

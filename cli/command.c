@@ -1,0 +1,98 @@
+/*
+ * command.c - the table of subcommands, their help and their complaints.
+ */
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct command commands[] = {
+	{"run", "[-f FILE] [--strict] [--] COMMAND [ARG...]",
+	 "run a program with its connections relayed",
+	 "  -f FILE   env file (default: $HYBRIDGE_ENV, else a running "
+	 "'hybridge dev')\n"
+	 "  --strict  stop where something only might not be relayed\n"
+	 "\n"
+	 "Exit status: the program's own; 125 hybridge failed, 126 the program "
+	 "cannot\n"
+	 "be relayed or run, 127 it was not found.\n"
+	 "\n"
+	 "  hybridge run -f app.env -- psql -h db.corp\n"
+	 "  HYBRIDGE_ENV=app.env hybridge run node app.js\n",
+	 run_main},
+	{"dev", "[-v] HOST:PORT=TARGET:PORT... [-- COMMAND [ARG...]]",
+	 "relay, agent and sender on this machine, for one run",
+	 "  -v        show what the relay, the agent and the sender log\n"
+	 "\n"
+	 "Keys and a certificate are made for the run; nothing is left "
+	 "behind.\n"
+	 "\n"
+	 "  hybridge dev db.corp:5432=127.0.0.1:5432\n"
+	 "  hybridge dev db.corp:5432=127.0.0.1:5432 -- make "
+	 "integration-test\n",
+	 dev_main},
+	{"status", "[-f FILE] [--json] [NAME]",
+	 "what is connected, what is not, since when, why",
+	 "  -f FILE   env file that names the sender's socket (default: "
+	 "$HYBRIDGE_ENV)\n"
+	 "  --json    for programs\n"
+	 "\n"
+	 "Exit status: 0 all is well, 69 something fails, 75 no sender is "
+	 "running.\n"
+	 "\n"
+	 "  hybridge status\n"
+	 "  hybridge status --json sql\n",
+	 status_main},
+	{"key", "new|token|inspect [OPTION...]",
+	 "make a key, sign a token, take a connection string apart",
+	 "  key new --hc NAME [--relay wss://HOST[:PORT]] [--dir DIR]\n"
+	 "            writes NAME-listen.connection, NAME-send.connection and, "
+	 "for the\n"
+	 "            relay's own configuration, NAME.env\n"
+	 "  key token [--ttl 1h]   reads a connection string, prints a token\n"
+	 "  key inspect            reads a connection string, shows it without "
+	 "its key\n"
+	 "\n"
+	 "  hybridge key new --hc erp --relay wss://relay.example\n"
+	 "  hybridge key token --ttl 10m < erp-send.connection\n",
+	 key_main},
+	{"version", "[--json]", "which hybridge this is",
+	 "\n"
+	 "  hybridge version\n"
+	 "  hybridge version --json\n",
+	 version_main},
+	{NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+int command_help(const char *name)
+{
+	const struct command *command = command_find(name);
+
+	if (command)
+		printf("Usage: hybridge %s %s\n\n%s.\n\n%s", command->name,
+		       command->args, command->help, command->more);
+	return 0;
+}
+
+int command_fail(const struct hybridge_error *err)
+{
+	hybridge_error_print(stderr, err);
+	return hybridge_exit_status(err->code);
+}
+
+int command_usage(const char *name, const char *what)
+{
+	struct hybridge_error err = {0};
+
+	hybridge_fail(&err, HYBRIDGE_EUSAGE, "%s: %s", name, what);
+	hybridge_hint(&err, "hybridge %s --help", name);
+	return command_fail(&err);
+}

@@ -1,0 +1,295 @@
+/*
+ * dev.c - hybridge dev: relay, agent and sender on this machine, for one run.
+ *
+ * The three are the real programs, as separate processes, with keys and a
+ * certificate made for the run.  This process waits for signals, for the
+ * user's program and for the three, and cleans up.
+ */
+#include "dev.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "launch.h"
+#include "spawn.h"
+
+#define DAEMONS         3
+#define STOP_PATIENCE_S 8
+
+struct dev {
+	struct dev_mapping *mappings;
+	size_t num_mappings;
+	struct dev_files files;
+	bool verbose;
+	pid_t daemons[DAEMONS];
+	char relay[256]; /* HOST:PORT */
+	char *link;      /* dev.env, for hybridge run; NULL: none was made */
+	char **command;  /* NULL: none */
+	sigset_t signals;
+};
+
+static const char *const daemon_names[DAEMONS] = {
+	"hybridge-relay", "hybridge-agent", "hybridge-sender"};
+
+static int start(struct dev *dev, int which, char *config, char *ready,
+		 size_t size, struct hybridge_error *err)
+{
+	struct spawn_args args = {
+		.program = daemon_names[which],
+		.config = config,
+		.env = environ,
+	};
+	char *log = NULL;
+
+	if (!dev->verbose && asprintf(&log, "%s/%s.log", dev->files.dir,
+				      daemon_names[which]) < 0)
+		log = NULL;
+	args.log = log;
+	dev->daemons[which] = spawn_ready(&args, ready, size, err);
+	free(log);
+	return dev->daemons[which] > 0 ? 0 : -1;
+}
+
+static int start_all(struct dev *dev, struct hybridge_error *err)
+{
+	char ready[256];
+
+	/* What the user set for other runs must not mix with this one. */
+	for (char **entry = environ; *entry;) {
+		char *name = strndup(*entry, strcspn(*entry, "="));
+
+		if (name && strncmp(name, "HYBRIDGE_", 9) == 0)
+			unsetenv(name);
+		else
+			entry++;
+		free(name);
+	}
+	if (dev_files_make(&dev->files, dev->num_mappings, err) != 0 ||
+	    start(dev, 0, dev->files.relay_env, dev->relay, sizeof(dev->relay),
+		  err) != 0 ||
+	    dev_files_connect(&dev->files, dev->relay, dev->mappings,
+			      dev->num_mappings, err) != 0 ||
+	    start(dev, 1, dev->files.agent_env, ready, sizeof(ready), err) != 0)
+		return -1;
+	return start(dev, 2, dev->files.app_env, ready, sizeof(ready), err);
+}
+
+static void stop_all(struct dev *dev)
+{
+	struct timespec patience = {.tv_sec = STOP_PATIENCE_S};
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (int i = DAEMONS; i-- > 0;) {
+		pid_t pid = dev->daemons[i];
+
+		if (pid <= 0)
+			continue;
+		kill(pid, SIGTERM);
+		while (waitpid(pid, NULL, WNOHANG) == 0)
+			if (sigtimedwait(&child, NULL, &patience) < 0 &&
+			    errno == EAGAIN)
+				kill(pid, SIGKILL);
+		dev->daemons[i] = 0;
+	}
+	if (dev->link)
+		unlink(dev->link);
+	free(dev->link);
+	dev->link = NULL;
+	dev_files_remove(&dev->files);
+}
+
+/* A link for hybridge run in other terminals; without a runtime folder, none. */
+static void leave_link(struct dev *dev)
+{
+	char *path = dev_env_path();
+	char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!slash)
+		return;
+	*slash = '\0';
+	mkdir(path, 0700);
+	*slash = '/';
+	unlink(path);
+	if (symlink(dev->files.app_env, path) == 0)
+		dev->link = path;
+	else
+		free(path);
+}
+
+static void print_ready(const struct dev *dev)
+{
+	printf("  relay   wss://%s   this machine only, keys made for this "
+	       "run\n"
+	       "  agent   connected\n",
+	       dev->relay);
+	for (size_t i = 0; i < dev->num_mappings; i++)
+		printf("  hc%-4zu  %s:%u -> %s:%u\n", i + 1,
+		       dev->mappings[i].host, dev->mappings[i].port,
+		       dev->mappings[i].target_host,
+		       dev->mappings[i].target_port);
+	printf("\n  In another terminal:   hybridge run %s%s%s-- COMMAND\n"
+	       "  Ctrl-C stops everything and leaves nothing behind.\n",
+	       dev->link ? "" : "-f ", dev->link ? "" : dev->files.app_env,
+	       dev->link ? "" : " ");
+	fflush(stdout);
+}
+
+/* Which of the three has ended although nobody asked it to; -1 for none. */
+static int find_dead(struct dev *dev)
+{
+	for (int i = 0; i < DAEMONS; i++)
+		if (dev->daemons[i] > 0 &&
+		    waitpid(dev->daemons[i], NULL, WNOHANG) > 0) {
+			dev->daemons[i] = 0;
+			return i;
+		}
+	return -1;
+}
+
+static int report_dead(const struct dev *dev, int which)
+{
+	struct hybridge_error err = {0};
+
+	hybridge_fail(&err, HYBRIDGE_EUNREACH, "%s ended unexpectedly",
+		      daemon_names[which]);
+	hybridge_hint(&err,
+		      dev->verbose ? "its log is above" : "-v shows its log");
+	return command_fail(&err);
+}
+
+/* Waits for a signal that ends us, passing it on to the program; its status. */
+static int wait_for(struct dev *dev, pid_t program)
+{
+	for (;;) {
+		int signal_number = sigwaitinfo(&dev->signals, NULL);
+		int status, dead;
+
+		if (signal_number != SIGCHLD) {
+			/* Ctrl-C reaches the program from the terminal itself. */
+			if (program <= 0)
+				return 0;
+			if (signal_number != SIGINT)
+				kill(program, signal_number);
+			continue;
+		}
+		if (program > 0 && waitpid(program, &status, WNOHANG) > 0)
+			return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+						   : WEXITSTATUS(status);
+		dead = find_dead(dev);
+		if (dead >= 0) {
+			status = report_dead(dev, dead);
+			if (program > 0)
+				kill(program, SIGTERM);
+			return status;
+		}
+	}
+}
+
+static pid_t start_program(struct dev *dev, const char *path)
+{
+	struct launch launch = {
+		.config = dev->files.app_env,
+		.argv = dev->command,
+	};
+	pid_t pid = fork();
+	sigset_t none;
+
+	if (pid != 0)
+		return pid;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	_exit(launch_exec(&launch, path));
+}
+
+static int serve(struct dev *dev)
+{
+	struct launch launch = {.argv = dev->command};
+	struct hybridge_error err = {0};
+	char *path = NULL;
+	pid_t program = 0;
+	int status = 0;
+
+	if (dev->command)
+		status = launch_check(&launch, &path);
+	if (status != 0)
+		return status;
+	if (start_all(dev, &err) != 0) {
+		free(path);
+		return command_fail(&err);
+	}
+	if (dev->command) {
+		program = start_program(dev, path);
+	} else {
+		leave_link(dev);
+		print_ready(dev);
+	}
+	free(path);
+	return program < 0 ? LAUNCH_FAILED : wait_for(dev, program);
+}
+
+static int parse_mappings(struct dev *dev, int argc, char **argv)
+{
+	struct hybridge_error err = {0};
+
+	dev->mappings = calloc((size_t)argc + 1, sizeof(*dev->mappings));
+	for (int i = 0; dev->mappings && i < argc; i++) {
+		if (dev_mapping_parse(argv[i], &dev->mappings[i], &err) != 0)
+			return command_fail(&err);
+		dev->num_mappings++;
+	}
+	return dev->num_mappings > 0
+		       ? 0
+		       : command_usage("dev",
+				       "HOST:PORT=TARGET:PORT is needed");
+}
+
+int dev_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	struct dev dev = {0};
+	int option, status, end;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+hv", options, NULL)) != -1) {
+		if (option == 'h')
+			return command_help("dev");
+		if (option != 'v')
+			return command_usage("dev", "unknown option");
+		dev.verbose = true;
+	}
+	for (end = optind; end < argc && strcmp(argv[end], "--") != 0; end++)
+		;
+	if (end < argc - 1)
+		dev.command = argv + end + 1;
+	status = parse_mappings(&dev, end - optind, argv + optind);
+	if (status == 0) {
+		sigemptyset(&dev.signals);
+		sigaddset(&dev.signals, SIGCHLD);
+		sigaddset(&dev.signals, SIGINT);
+		sigaddset(&dev.signals, SIGTERM);
+		sigaddset(&dev.signals, SIGHUP);
+		sigprocmask(SIG_BLOCK, &dev.signals, NULL);
+		status = serve(&dev);
+		stop_all(&dev);
+	}
+	for (size_t i = 0; i < dev.num_mappings; i++)
+		dev_mapping_free(&dev.mappings[i]);
+	free(dev.mappings);
+	return status;
+}

@@ -1,0 +1,133 @@
+/*
+ * environment.c - the environment of the program that is run.
+ */
+#include "environment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t length(char *const *env)
+{
+	size_t len = 0;
+
+	while (env[len])
+		len++;
+	return len;
+}
+
+char **environment_copy(char *const *env)
+{
+	size_t len = length(env);
+	char **copy = calloc(len + 1, sizeof(*copy));
+
+	for (size_t i = 0; copy && i < len; i++) {
+		copy[i] = strdup(env[i]);
+		if (!copy[i]) {
+			environment_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+static void wipe(char *entry)
+{
+	explicit_bzero(entry, strlen(entry));
+	free(entry);
+}
+
+void environment_free(char **env)
+{
+	for (size_t i = 0; env && env[i]; i++)
+		wipe(env[i]);
+	free(env);
+}
+
+/* Index of NAME's entry; the length of @env when there is none. */
+static size_t find(char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+	size_t i = 0;
+
+	while (env[i] &&
+	       (strncmp(env[i], name, len) != 0 || env[i][len] != '='))
+		i++;
+	return i;
+}
+
+const char *environment_get(char *const *env, const char *name)
+{
+	const char *entry = env[find(env, name)];
+
+	return entry ? entry + strlen(name) + 1 : NULL;
+}
+
+int environment_set(char ***env, const char *name, const char *value)
+{
+	size_t at = find(*env, name);
+	char **grown;
+	char *entry;
+
+	if (asprintf(&entry, "%s=%s", name, value) < 0)
+		return -1;
+	if ((*env)[at]) {
+		wipe((*env)[at]);
+		(*env)[at] = entry;
+		return 0;
+	}
+	grown = reallocarray(*env, at + 2, sizeof(*grown));
+	if (!grown) {
+		wipe(entry);
+		return -1;
+	}
+	grown[at] = entry;
+	grown[at + 1] = NULL;
+	*env = grown;
+	return 0;
+}
+
+static bool is_secret(const char *entry)
+{
+	static const char prefix[] = "HYBRIDGE_";
+	static const char suffix[] = "CONNECTION";
+	size_t name = strcspn(entry, "=");
+	size_t least = sizeof(prefix) - 1 + sizeof(suffix) - 1;
+
+	return name >= least &&
+	       strncmp(entry, prefix, sizeof(prefix) - 1) == 0 &&
+	       strncmp(entry + name - (sizeof(suffix) - 1), suffix,
+		       sizeof(suffix) - 1) == 0;
+}
+
+bool environment_strip_secrets(char **env)
+{
+	size_t kept = 0;
+	bool found = false;
+
+	for (size_t i = 0; env[i]; i++) {
+		if (is_secret(env[i])) {
+			wipe(env[i]);
+			found = true;
+		} else {
+			env[kept++] = env[i];
+		}
+	}
+	env[kept] = NULL;
+	return found;
+}
+
+int environment_preload(char ***env, const char *shim)
+{
+	const char *others = environment_get(*env, "LD_PRELOAD");
+	char *value;
+	int ret;
+
+	if (!others || !*others)
+		return environment_set(env, "LD_PRELOAD", shim);
+	if (asprintf(&value, "%s:%s", shim, others) < 0)
+		return -1;
+	ret = environment_set(env, "LD_PRELOAD", value);
+	free(value);
+	return ret;
+}

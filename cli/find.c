@@ -1,0 +1,86 @@
+/*
+ * find.c - where our own files and the user's programs are.
+ */
+#include "find.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *find_own(const char *name, struct hybridge_error *err)
+{
+	static const char *const places[] = {"", "../lib/hybridge/", "../sbin/",
+					     "../bin/"};
+	char exe[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	exe[len > 0 ? len : 0] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash)
+		slash[1] = '\0';
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(*places); i++) {
+		char *path, *real;
+
+		if (asprintf(&path, "%s%s%s", exe, places[i], name) < 0)
+			break;
+		real = realpath(path, NULL);
+		free(path);
+		if (real && access(real, R_OK) == 0)
+			return real;
+		free(real);
+	}
+	hybridge_fail(err, HYBRIDGE_ESYSTEM,
+		      "cannot find %s beside %s or in ../lib/hybridge, ../sbin",
+		      name, exe);
+	hybridge_hint(err,
+		      "install all of hybridge below one prefix, or run it "
+		      "from its build folder");
+	return NULL;
+}
+
+static int runnable(const char *path)
+{
+	struct stat info;
+
+	if (stat(path, &info) != 0)
+		return errno;
+	if (!S_ISREG(info.st_mode) || access(path, X_OK) != 0)
+		return EACCES;
+	return 0;
+}
+
+char *find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	int error = ENOENT;
+
+	if (strchr(name, '/')) {
+		error = runnable(name);
+		errno = error;
+		return error ? NULL : strdup(name);
+	}
+	for (path = path ? path : "/bin:/usr/bin"; *path;) {
+		size_t len = strcspn(path, ":");
+		char *candidate;
+		int ret;
+
+		if (asprintf(&candidate, "%.*s%s%s", (int)len, path,
+			     len > 0 ? "/" : "./", name) < 0)
+			return NULL;
+		ret = runnable(candidate);
+		if (ret == 0)
+			return candidate;
+		free(candidate);
+		if (ret == EACCES)
+			error = EACCES;
+		path += len;
+		path += *path == ':';
+	}
+	errno = error;
+	return NULL;
+}

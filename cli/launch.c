@@ -1,0 +1,150 @@
+/*
+ * launch.c - turns this process into the user's program, under the shim.
+ */
+#include "launch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <hybridge/config.h>
+
+#include "command.h"
+#include "environment.h"
+#include "find.h"
+#include "preflight.h"
+#include "spawn.h"
+
+static int fail(const struct hybridge_error *err, int status)
+{
+	hybridge_error_print(stderr, err);
+	return status;
+}
+
+int launch_check(const struct launch *launch, char **path)
+{
+	struct hybridge_error err = {0};
+	char *found = find_program(launch->argv[0]);
+	enum preflight_result result;
+
+	if (!found) {
+		int status = errno == ENOENT ? LAUNCH_NOT_FOUND
+					     : LAUNCH_NOT_RUNNABLE;
+
+		hybridge_fail(&err, HYBRIDGE_EUSAGE, "cannot run '%s': %s",
+			      launch->argv[0], strerror(errno));
+		return fail(&err, status);
+	}
+	result = preflight_check(found, &err);
+	if (result == PREFLIGHT_UNKNOWN && !launch->strict) {
+		fputs("hybridge: warning: ", stderr);
+		fprintf(stderr, "%s\n  -> --strict stops here\n", err.what);
+	} else if (result != PREFLIGHT_OK) {
+		free(found);
+		return fail(&err, LAUNCH_NOT_RUNNABLE);
+	}
+	*path = found;
+	return 0;
+}
+
+/*
+ * The credentials are in the environment alone, where the program must not
+ * find them: so the sender is started here, with them, on a socket of its own.
+ */
+static int start_private_sender(char ***env, struct hybridge_error *err)
+{
+	const char *dir = environment_get(*env, "XDG_RUNTIME_DIR");
+	struct spawn_args args = {.program = "hybridge-sender", .unseen = true};
+	char **with_secrets = environment_copy(environ);
+	char *socket = NULL, *log = NULL;
+	char ready[256];
+	int ret = -1;
+
+	if (asprintf(&socket, "%s/hybridge-run-%d/sender.sock",
+		     dir && *dir ? dir : "/tmp", (int)getpid()) < 0)
+		socket = NULL;
+	if (socket && asprintf(&log, "%s.log", socket) < 0)
+		log = NULL;
+	if (!with_secrets || !socket || !log ||
+	    environment_set(&with_secrets, "HYBRIDGE_SOCKET", socket) != 0 ||
+	    environment_set(env, "HYBRIDGE_SOCKET", socket) != 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		goto out;
+	}
+	args.env = with_secrets;
+	if (spawn_ready(&args, ready, sizeof(ready), err) > 0)
+		ret = 0;
+out:
+	environment_free(with_secrets);
+	free(socket);
+	free(log);
+	return ret;
+}
+
+static char **make_environment(const struct launch *launch,
+			       struct hybridge_error *err)
+{
+	char *shim = find_own("libhybridge.so", err);
+	char **env = shim ? environment_copy(environ) : NULL;
+	char *config = NULL;
+	bool had_secrets;
+
+	if (!env)
+		goto fail;
+	had_secrets = environment_strip_secrets(env);
+	if (launch->config) {
+		config = realpath(launch->config, NULL);
+		if (!config) {
+			hybridge_fail(err, HYBRIDGE_ECONFIG,
+				      "cannot read '%s': %s", launch->config,
+				      strerror(errno));
+			goto fail;
+		}
+		if (environment_set(&env, "HYBRIDGE_ENV", config) != 0)
+			goto fail;
+	}
+	if (environment_preload(&env, shim) != 0 ||
+	    (had_secrets && start_private_sender(&env, err) != 0))
+		goto fail;
+	free(config);
+	free(shim);
+	return env;
+fail:
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	environment_free(env);
+	free(config);
+	free(shim);
+	return NULL;
+}
+
+/* A mistake in the file is better said here than in the shim's silence. */
+static int check_config(const struct launch *launch, struct hybridge_error *err)
+{
+	struct hybridge_config config;
+
+	if (hybridge_config_load(launch->config, environ, HYBRIDGE_ROLE_SENDER,
+				 &config, err) != 0)
+		return -1;
+	hybridge_config_free(&config);
+	return 0;
+}
+
+int launch_exec(const struct launch *launch, const char *path)
+{
+	struct hybridge_error err = {0};
+	char **env;
+
+	if (check_config(launch, &err) != 0)
+		return fail(&err, LAUNCH_FAILED);
+	env = make_environment(launch, &err);
+	if (!env)
+		return fail(&err, LAUNCH_FAILED);
+	execve(path, launch->argv, env);
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "cannot run '%s': %s", path,
+		      strerror(errno));
+	environment_free(env);
+	return fail(&err,
+		    errno == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_NOT_RUNNABLE);
+}

@@ -1,0 +1,50 @@
+/*
+ * run.c - hybridge run: a program with its connections relayed.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "dev.h"
+#include "launch.h"
+
+int run_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"strict", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	struct launch launch = {.config = getenv("HYBRIDGE_ENV")};
+	char *path = NULL, *dev = NULL;
+	int option, status;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+hf:", options, NULL)) !=
+	       -1) {
+		if (option == 'f')
+			launch.config = optarg;
+		else if (option == 's')
+			launch.strict = true;
+		else if (option == 'h')
+			return command_help("run");
+		else
+			return command_usage("run", "unknown option");
+	}
+	if (optind >= argc)
+		return command_usage("run", "which command?");
+	launch.argv = argv + optind;
+	if (!launch.config) {
+		dev = dev_env_path();
+		if (dev && access(dev, R_OK) == 0)
+			launch.config = dev;
+	}
+	status = launch_check(&launch, &path);
+	if (status == 0)
+		status = launch_exec(&launch, path);
+	free(path);
+	free(dev);
+	return status;
+}

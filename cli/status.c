@@ -1,0 +1,148 @@
+/*
+ * status.c - hybridge status: what is connected, what is not, since when, why.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <hybridge/config.h>
+#include <hybridge/local.h>
+
+#include "ask.h"
+#include "command.h"
+#include "status_text.h"
+
+#define STATUS_FAILING 69 /* EX_UNAVAILABLE: sysexits.h(3head) */
+#define SOCKET_PATH    108
+
+static int find_socket(const char *file, char out[static SOCKET_PATH],
+		       struct hybridge_error *err)
+{
+	struct hybridge_config config;
+
+	if (hybridge_config_load(file, environ, HYBRIDGE_ROLE_CLI, &config,
+				 err) != 0)
+		return -1;
+	if (hybridge_local_socket_path(config.socket, getenv("XDG_RUNTIME_DIR"),
+				       getuid(), out) != 0)
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "the path of the sender's socket is too long");
+	hybridge_config_free(&config);
+	return err->code == HYBRIDGE_OK ? 0 : -1;
+}
+
+static bool has_name(const json_t *root, const char *name)
+{
+	const json_t *connection;
+	size_t i;
+
+	json_array_foreach(json_object_get(root, "connections"), i, connection)
+	{
+		const char *its =
+			json_string_value(json_object_get(connection, "name"));
+
+		if (its && strcmp(its, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Leaves only the connection of that name, for --json NAME. */
+static void keep_only(json_t *root, const char *name)
+{
+	json_t *connections = json_object_get(root, "connections");
+
+	for (size_t i = json_array_size(connections); i-- > 0;) {
+		const json_t *connection = json_array_get(connections, i);
+		const char *its =
+			json_string_value(json_object_get(connection, "name"));
+
+		if (!its || strcmp(its, name) != 0)
+			json_array_remove(connections, i);
+	}
+}
+
+static int print_json(json_t *root, const char *only)
+{
+	bool failing = false;
+	const json_t *connection;
+	char *text;
+	size_t i;
+
+	if (only)
+		keep_only(root, only);
+	json_array_foreach(json_object_get(root, "connections"), i, connection)
+	{
+		const char *state =
+			json_string_value(json_object_get(connection, "state"));
+
+		failing = failing || (state && strcmp(state, "failing") == 0);
+	}
+	text = json_dumps(root, JSON_INDENT(2));
+	if (text)
+		puts(text);
+	free(text);
+	return failing ? STATUS_FAILING : 0;
+}
+
+static int show(const char *file, const char *only, bool as_json)
+{
+	struct hybridge_error err = {0};
+	char socket[SOCKET_PATH];
+	char *text = NULL;
+	json_t *root = NULL;
+	int status = 0;
+
+	if (find_socket(file, socket, &err) == 0)
+		text = ask_status(socket, &err);
+	if (text) {
+		root = json_loads(text, 0, NULL);
+		if (!root)
+			hybridge_fail(&err, HYBRIDGE_EPROTOCOL,
+				      "the sender's answer is not JSON");
+		else if (only && !has_name(root, only))
+			hybridge_fail(&err, HYBRIDGE_EUSAGE,
+				      "the sender has no connection '%s'",
+				      only);
+	}
+	if (err.code != HYBRIDGE_OK)
+		status = command_fail(&err);
+	else if (as_json)
+		status = print_json(root, only);
+	else
+		status = status_text(root, only, stdout) ? STATUS_FAILING : 0;
+	json_decref(root);
+	free(text);
+	return status;
+}
+
+int status_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *file = getenv("HYBRIDGE_ENV");
+	bool as_json = false;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "hf:", options, NULL)) != -1) {
+		if (option == 'f')
+			file = optarg;
+		else if (option == 'j')
+			as_json = true;
+		else if (option == 'h')
+			return command_help("status");
+		else
+			return command_usage("status", "unknown option");
+	}
+	if (argc - optind > 1)
+		return command_usage("status", "one NAME at most");
+	return show(file, argv[optind], as_json);
+}

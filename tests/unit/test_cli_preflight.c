@@ -1,0 +1,157 @@
+/*
+ * test_cli_preflight.c - which programs the shim cannot be preloaded into.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../cli/preflight.h"
+
+struct image {
+	Elf64_Ehdr header;
+	Elf64_Phdr segments[2];
+};
+
+/* A 64-bit program for this machine, as its own header says. */
+static struct image dynamic_image(void)
+{
+	struct image image = {0};
+	FILE *self = fopen("/proc/self/exe", "re");
+
+	assert_non_null(self);
+	assert_int_equal(fread(&image.header, sizeof(image.header), 1, self),
+			 1);
+	fclose(self);
+	image.header.e_phoff = offsetof(struct image, segments);
+	image.header.e_phnum = 2;
+	image.segments[0].p_type = PT_LOAD;
+	image.segments[1].p_type = PT_INTERP;
+	return image;
+}
+
+static enum preflight_result judge(const struct image *image, size_t len)
+{
+	return preflight_elf((const uint8_t *)image, len);
+}
+
+static void a_program_with_an_interpreter_is_fine(void **state)
+{
+	struct image image = dynamic_image();
+
+	(void)state;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_OK);
+}
+
+static void a_program_without_one_is_static(void **state)
+{
+	struct image image = dynamic_image();
+
+	(void)state;
+	image.segments[1].p_type = PT_NOTE;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_STATIC);
+}
+
+static void other_machines_and_word_sizes_are_foreign(void **state)
+{
+	struct image image = dynamic_image();
+
+	(void)state;
+	image.header.e_machine = EM_S390;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_FOREIGN);
+	image = dynamic_image();
+	image.header.e_ident[EI_CLASS] = ELFCLASS32;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_FOREIGN);
+}
+
+static void no_truncation_or_wild_offset_reads_outside(void **state)
+{
+	struct image image = dynamic_image();
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(image); len++) {
+		uint8_t *copy = malloc(len ? len : 1);
+
+		assert_non_null(copy);
+		memcpy(copy, &image, len);
+		assert_int_not_equal(preflight_elf(copy, len), PREFLIGHT_OK);
+		free(copy);
+	}
+	image.header.e_phoff = UINT64_MAX - 8;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_STATIC);
+}
+
+static void check_file(const char *content, mode_t mode,
+		       enum preflight_result expected, const char *says)
+{
+	char path[] = "/tmp/hybridge-preflight-XXXXXX";
+	int fd = mkstemp(path);
+	struct hybridge_error err = {0};
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)),
+			 (ssize_t)strlen(content));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+	assert_int_equal(preflight_check(path, &err), expected);
+	if (says) {
+		assert_non_null(strstr(err.what, says));
+		assert_true(err.hint[0] != '\0');
+	}
+	unlink(path);
+}
+
+static void scripts_are_judged_by_their_interpreter(void **state)
+{
+	(void)state;
+	check_file("#!/bin/sh\n", 0755, PREFLIGHT_OK, NULL);
+	check_file("#! /usr/bin/env sh\n", 0755, PREFLIGHT_OK, NULL);
+	check_file("#!/nonexistent/interpreter\n", 0755, PREFLIGHT_UNKNOWN,
+		   "cannot tell");
+	check_file("neither\n", 0755, PREFLIGHT_UNKNOWN, "cannot tell");
+	check_file("", 0755, PREFLIGHT_UNKNOWN, "cannot tell");
+}
+
+static void setuid_programs_are_privileged(void **state)
+{
+	char path[] = "/tmp/hybridge-preflight-XXXXXX";
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int fd = mkstemp(path);
+	struct hybridge_error err = {0};
+	char buf[4096];
+	ssize_t n = read(from, buf, sizeof(buf));
+
+	(void)state;
+	assert_true(fd >= 0 && n > 0);
+	assert_int_equal(write(fd, buf, (size_t)n), n);
+	assert_int_equal(fchmod(fd, 04755), 0);
+	close(from);
+	close(fd);
+	assert_int_equal(preflight_check(path, &err), PREFLIGHT_PRIVILEGED);
+	assert_non_null(strstr(err.what, "setuid"));
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_program_with_an_interpreter_is_fine),
+		cmocka_unit_test(a_program_without_one_is_static),
+		cmocka_unit_test(other_machines_and_word_sizes_are_foreign),
+		cmocka_unit_test(no_truncation_or_wild_offset_reads_outside),
+		cmocka_unit_test(scripts_are_judged_by_their_interpreter),
+		cmocka_unit_test(setuid_programs_are_privileged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
