@@ -97,7 +97,8 @@ static struct hybridge_connection *find(struct hybridge_config *config,
 }
 
 /* Keeps the channel; streams that come from now on go to the target as it is now. */
-static void keep(struct control *control, struct hybridge_connection *connection)
+static void keep(struct control *control,
+		 struct hybridge_connection *connection)
 {
 	char *host = control->connection.target_host;
 
@@ -120,8 +121,7 @@ int agent_reload(struct agent *agent, struct hybridge_config *config,
 	SSL_CTX_free(agent->tls);
 	agent->tls = tls;
 	hybridge_config_free(&agent->config);
-	DL_FOREACH_SAFE(agent->controls, control, next)
-	{
+	DL_FOREACH_SAFE (agent->controls, control, next) {
 		struct hybridge_connection *connection =
 			control_is_retired(control) ? NULL
 						    : find(config, control);
@@ -147,8 +147,7 @@ static void tell_ready(struct agent *agent)
 	unsigned int num = 0;
 	char text[40];
 
-	DL_FOREACH(agent->controls, control)
-	{
+	DL_FOREACH (agent->controls, control) {
 		if (!control->was_up)
 			return;
 		num++;
@@ -188,7 +187,7 @@ static void on_patience(struct hybridge_timer *timer)
 	struct control *control, *next;
 
 	reset_streams(agent);
-	DL_FOREACH_SAFE(agent->controls, control, next)
+	DL_FOREACH_SAFE (agent->controls, control, next)
 		control_destroy(control);
 }
 
@@ -198,7 +197,7 @@ void agent_stop(struct agent *agent)
 
 	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopping", NULL);
 	agent->stopping = true;
-	DL_FOREACH_SAFE(agent->controls, control, next)
+	DL_FOREACH_SAFE (agent->controls, control, next)
 		control_retire(control);
 	/* Out of memory: rather leave now than never. */
 	if (hybridge_timer_set(agent->loop, &agent->patience,
@@ -216,7 +215,7 @@ void agent_free(struct agent *agent)
 	agent->stopping = true;
 	hybridge_timer_clear(agent->loop, &agent->patience);
 	reset_streams(agent);
-	DL_FOREACH_SAFE(agent->controls, control, next)
+	DL_FOREACH_SAFE (agent->controls, control, next)
 		control_destroy(control);
 	/* Streams end from the loop: one turn more, which the last of them ends. */
 	if (agent->streams)

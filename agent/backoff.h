@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-#define BACKOFF_RESET_MS 60000 /* up for this long: the next failure is a new one */
+#define BACKOFF_RESET_MS \
+	60000 /* up for this long: the next failure is a new one */
 
 /** struct backoff - Start with {0} */
 struct backoff {

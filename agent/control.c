@@ -29,15 +29,16 @@
 #include "control_explain.h"
 #include "control_message.h"
 
-#define DIAL_MS       20000
-#define UPGRADE_MS    20000
-#define PING_MS       30000
-#define RENEW_PERCENT 5 /* jitter of a renewal, so that agents do not move in step */
+#define DIAL_MS    20000
+#define UPGRADE_MS 20000
+#define PING_MS    30000
+#define RENEW_PERCENT \
+	5 /* jitter of a renewal, so that agents do not move in step */
 
 static const char *const state_names[] = {
-	[CONTROL_WAITING] = "waiting",	   [CONTROL_DIALING] = "dialing",
+	[CONTROL_WAITING] = "waiting",     [CONTROL_DIALING] = "dialing",
 	[CONTROL_UPGRADING] = "upgrading", [CONTROL_UP] = "up",
-	[CONTROL_CLOSING] = "closing",	   [CONTROL_ENDED] = "ended",
+	[CONTROL_CLOSING] = "closing",     [CONTROL_ENDED] = "ended",
 };
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
 		       CONTROL_NUM_STATES,
@@ -46,16 +47,16 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
 static bool control_move(struct control *control, enum control_state next)
 {
 	static const bool legal[CONTROL_NUM_STATES][CONTROL_NUM_STATES] = {
-		[CONTROL_WAITING] = {[CONTROL_DIALING] = true,
-				     [CONTROL_ENDED] = true},
+		[CONTROL_WAITING] =
+			{[CONTROL_DIALING] = true, [CONTROL_ENDED] = true},
 		[CONTROL_DIALING] = {[CONTROL_UPGRADING] = true,
 				     [CONTROL_WAITING] = true,
 				     [CONTROL_ENDED] = true},
 		[CONTROL_UPGRADING] = {[CONTROL_UP] = true,
 				       [CONTROL_WAITING] = true,
 				       [CONTROL_ENDED] = true},
-		[CONTROL_UP] = {[CONTROL_WAITING] = true,
-				[CONTROL_CLOSING] = true},
+		[CONTROL_UP] =
+			{[CONTROL_WAITING] = true, [CONTROL_CLOSING] = true},
 		[CONTROL_CLOSING] = {[CONTROL_ENDED] = true},
 	};
 
@@ -82,7 +83,7 @@ static void run_reap(struct hybridge_task *task)
 		hybridge_container(task, struct control, reap);
 	struct hybridge_connection *connection = &control->connection;
 
-	endpoint_token_free(&control->token);
+	hybridge_endpoint_token_free(&control->token);
 	hybridge_connstr_free(&connection->relay);
 	free(connection->name);
 	free(connection->hosts);
@@ -123,17 +124,15 @@ static void end(struct control *control)
 /* Failure. */
 
 /* The same again is counted, and said when it is over. */
-static void log_failure(struct control *control,
-			enum hybridge_log_level level, uint32_t retry_ms,
-			const struct hybridge_error *err)
+static void log_failure(struct control *control, enum hybridge_log_level level,
+			uint32_t retry_ms, const struct hybridge_error *err)
 {
 	bool again = strcmp(control->failure.what, err->what) == 0;
 
 	control->stats.failures++;
 	control->repeats = again ? control->repeats + 1 : 1;
 	control->failure = *err;
-	hybridge_log(again ? HYBRIDGE_LOG_DEBUG : level,
-		     "control channel down",
+	hybridge_log(again ? HYBRIDGE_LOG_DEBUG : level, "control channel down",
 		     HYBRIDGE_STR("conn", control->connection.name),
 		     HYBRIDGE_STR("error", err->what),
 		     HYBRIDGE_STR("hint", err->hint[0] ? err->hint : "-"),
@@ -172,33 +171,38 @@ static void schedule_renewal(struct control *control)
 		return;
 	if (left < 1)
 		left = 1;
-	/* Without a timer the relay closes the channel, and we come again. */
-	(void)hybridge_timer_set(control->agent->loop, &control->timer,
-				 backoff_jitter((uint32_t)left * 1000,
-						RENEW_PERCENT,
-						backoff_random()));
+	if (hybridge_timer_set(control->agent->loop, &control->timer,
+			       backoff_jitter((uint32_t)left * 1000,
+					      RENEW_PERCENT,
+					      backoff_random())) != 0)
+		hybridge_log(HYBRIDGE_LOG_WARNING, "token will not be renewed",
+			     HYBRIDGE_STR("conn", control->connection.name),
+			     HYBRIDGE_STR("error", "out of memory"),
+			     HYBRIDGE_STR("hint",
+					  "the relay will close the "
+					  "channel, and we come again"));
 }
 
 static void renew(struct control *control)
 {
 	struct hybridge_error err = {0};
-	struct endpoint_token fresh;
+	struct hybridge_endpoint_token fresh;
 	char *text;
 
-	if (endpoint_token_make(&control->connection.relay, time(NULL), &fresh,
-				&err) != 0) {
+	if (hybridge_endpoint_token_make(&control->connection.relay, time(NULL),
+					 &fresh, &err) != 0) {
 		hybridge_log_error(HYBRIDGE_LOG_ERROR, "token not renewed",
 				   &err, control->connection.name);
 		return;
 	}
-	endpoint_token_free(&control->token);
+	hybridge_endpoint_token_free(&control->token);
 	control->token = fresh;
 	text = hybridge_message_format_renew(fresh.text);
-	if (text && hybridge_channel_send(control->channel, text,
-					  strlen(text)) == 0)
+	if (text &&
+	    hybridge_channel_send(control->channel, text, strlen(text)) == 0)
 		hybridge_log(HYBRIDGE_LOG_DEBUG, "token renewed",
 			     HYBRIDGE_STR("conn", control->connection.name));
-	endpoint_wipe(text);
+	hybridge_endpoint_wipe(text);
 	schedule_renewal(control);
 }
 
@@ -292,15 +296,16 @@ static int ask(struct control *control, struct hybridge_conn *conn,
 	       struct hybridge_error *err)
 {
 	const struct hybridge_connstr *relay = &control->connection.relay;
-	char id[ENDPOINT_UUID_TEXT];
-	char *host = endpoint_host(relay->host, relay->port, !relay->plaintext);
+	char id[HYBRIDGE_ENDPOINT_UUID_TEXT];
+	char *host = hybridge_endpoint_host(relay->host, relay->port,
+					    !relay->plaintext);
 	char *target;
 	char *headers;
 
-	endpoint_uuid(id);
-	target = endpoint_target(relay, "listen", id);
-	headers = endpoint_headers(control->token.text,
-				   "hybridge-agent/" HYBRIDGE_VERSION);
+	hybridge_endpoint_uuid(id);
+	target = hybridge_endpoint_target(relay, "listen", id);
+	headers = hybridge_endpoint_headers(control->token.text,
+					    "hybridge-agent/" HYBRIDGE_VERSION);
 	if (host && target && headers) {
 		struct hybridge_upgrade_args args = {
 			.host = host,
@@ -309,15 +314,15 @@ static int ask(struct control *control, struct hybridge_conn *conn,
 			.timeout_ms = UPGRADE_MS,
 		};
 
-		control->upgrade = hybridge_upgrade_start(
-			control->agent->loop, conn, &args, on_upgraded,
-			control);
+		control->upgrade =
+			hybridge_upgrade_start(control->agent->loop, conn,
+					       &args, on_upgraded, control);
 		conn = NULL; /* the upgrade's, or closed */
 	}
 	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 	free(host);
 	free(target);
-	endpoint_wipe(headers);
+	hybridge_endpoint_wipe(headers);
 	if (control->upgrade)
 		return 0;
 	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
@@ -329,7 +334,7 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 {
 	struct control *control = owner;
 	struct hybridge_error cause = {0};
-	struct endpoint_token token;
+	struct hybridge_endpoint_token token;
 
 	(void)os_errno;
 	control->dial = NULL;
@@ -339,13 +344,13 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 		fail(control, &cause);
 		return;
 	}
-	if (endpoint_token_make(&control->connection.relay, time(NULL), &token,
-				&cause) != 0) {
+	if (hybridge_endpoint_token_make(&control->connection.relay, time(NULL),
+					 &token, &cause) != 0) {
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		fail(control, &cause);
 		return;
 	}
-	endpoint_token_free(&control->token);
+	hybridge_endpoint_token_free(&control->token);
 	control->token = token;
 	if (!control_move(control, CONTROL_UPGRADING))
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);

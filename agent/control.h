@@ -17,7 +17,7 @@
 #include <hybridge/upgrade.h>
 
 #include "backoff.h"
-#include "endpoint.h"
+#include <hybridge/endpoint.h>
 
 struct agent;
 
@@ -62,7 +62,7 @@ struct control {
 	struct hybridge_dial *dial;
 	struct hybridge_upgrade *upgrade;
 	struct hybridge_channel *channel;
-	struct endpoint_token token;
+	struct hybridge_endpoint_token token;
 	struct hybridge_timer timer;
 	struct hybridge_task reap;
 	struct backoff backoff;

@@ -72,10 +72,10 @@ static int run(struct hybridge_daemon_options *options,
 	    !hybridge_status_listen(loop, agent->config.status_listen,
 				    &status_ops, agent, err))
 		goto out;
-	hybridge_log(HYBRIDGE_LOG_INFO, "started",
-		     HYBRIDGE_STR("version", HYBRIDGE_VERSION),
-		     HYBRIDGE_NUM("connections",
-				  agent->config.num_connections));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "started",
+		HYBRIDGE_STR("version", HYBRIDGE_VERSION),
+		HYBRIDGE_NUM("connections", agent->config.num_connections));
 	hybridge_loop_run(loop);
 	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopped", NULL);
 	ret = 0;

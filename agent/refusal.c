@@ -36,8 +36,7 @@ char *refusal_target(const char *target, const struct refusal *refusal)
 	char *out = NULL;
 
 	if (encoded &&
-	    asprintf(&out,
-		     "%s%csb-hc-statusCode=%d&sb-hc-statusDescription=%s",
+	    asprintf(&out, "%s%csb-hc-statusCode=%d&sb-hc-statusDescription=%s",
 		     target, strchr(target, '?') ? '&' : '?', refusal->status,
 		     encoded) < 0)
 		out = NULL;

@@ -110,6 +110,10 @@ size_t hybridge_conn_pending(const struct hybridge_conn *conn);
  * if its bytes have not been read: a held sender that went away is seen by this */
 bool hybridge_conn_hung_up(const struct hybridge_conn *conn);
 
+/** hybridge_conn_broken() - Whether it was reset or has failed, even if that has
+ * not been read yet: an owner that holds its reading back is told by this */
+bool hybridge_conn_broken(const struct hybridge_conn *conn);
+
 /**
  * hybridge_conn_end() - No more writing: close_notify and FIN behind what is pending
  * Return: 0, or -1 with errno.  Reading goes on.

@@ -1,0 +1,508 @@
+/*
+ * accept.c - one stream, from the relay's accept message to its end.
+ *
+ * Theory of operation.
+ *
+ *	DIALING --- target decided, rendezvous open -> ANSWERING
+ *	ANSWERING - 101 -----------------------------> OPEN
+ *	ANSWERING - refused as we wanted, or failed -> ENDED
+ *	OPEN ------ the stream ended ----------------> ENDED
+ *	any ------- we stop -------------------------> ENDED
+ *
+ * The target comes first: the relay's sender is told "connected" only when the service is.
+ * Meanwhile TCP and TLS to the rendezvous are opened, so that the answer, yes or no, is
+ * one round trip.  Only stream_move() changes the state; a stream that has ENDED is freed at
+ * the end of the turn.
+ */
+#include "accept.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <utlist.h>
+
+#include <hybridge/dial.h>
+#include <hybridge/log.h>
+#include <hybridge/upgrade.h>
+#include <hybridge/url.h>
+
+#include "agent.h"
+#include "control.h"
+#include "refusal.h"
+#include <hybridge/endpoint.h>
+
+#define TARGET_MS     15000 /* well below the 30 s that an address is good for */
+#define RENDEZVOUS_MS 20000
+#define ANSWER_MS     10000
+#define PING_MS       30000
+#define RENDEZVOUS_MAX \
+	2 /* tries: a relay may tire of a connection that says nothing */
+#define SESSION_TEXT  64
+#define PROTOCOL_TEXT 128
+
+enum stream_state {
+	STREAM_DIALING,
+	STREAM_ANSWERING,
+	STREAM_OPEN,
+	STREAM_ENDED,
+	STREAM_NUM_STATES,
+};
+
+struct stream {
+	struct control *control;
+	enum stream_state state;
+	char session[SESSION_TEXT]; /* the sender's, where it gave one */
+	char protocol[PROTOCOL_TEXT];
+	char *target_name; /* HOST:PORT, for the log */
+	struct hybridge_url address;
+	SSL_CTX *tls;
+	struct hybridge_dial *target_dial;
+	struct hybridge_conn *target;
+	int target_errno; /* not 0: the target failed */
+	struct hybridge_dial *rendezvous_dial;
+	struct hybridge_conn *rendezvous;
+	unsigned int rendezvous_tries;
+	struct hybridge_upgrade *upgrade;
+	struct hybridge_pump *pump;
+	int64_t started_us;
+	int64_t opened_us;
+	struct hybridge_task reap;
+	struct stream *prev, *next;
+};
+
+static const char *const state_names[] = {
+	[STREAM_DIALING] = "dialing",
+	[STREAM_ANSWERING] = "answering",
+	[STREAM_OPEN] = "open",
+	[STREAM_ENDED] = "ended",
+};
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
+		       STREAM_NUM_STATES,
+	       "every state has a name");
+
+static bool stream_move(struct stream *stream, enum stream_state next)
+{
+	static const bool legal[STREAM_NUM_STATES][STREAM_NUM_STATES] = {
+		[STREAM_DIALING] =
+			{[STREAM_ANSWERING] = true, [STREAM_ENDED] = true},
+		[STREAM_ANSWERING] =
+			{[STREAM_OPEN] = true, [STREAM_ENDED] = true},
+		[STREAM_OPEN] = {[STREAM_ENDED] = true},
+	};
+
+	if (!legal[stream->state][next])
+		return false;
+	hybridge_log(HYBRIDGE_LOG_DEBUG, "stream moved",
+		     HYBRIDGE_STR("session", stream->session),
+		     HYBRIDGE_STR("from", state_names[stream->state]),
+		     HYBRIDGE_STR("to", state_names[next]));
+	stream->state = next;
+	return true;
+}
+
+static struct hybridge_loop *loop_of(const struct stream *stream)
+{
+	return stream->control->agent->loop;
+}
+
+static int64_t ms_since(const struct stream *stream, int64_t since_us)
+{
+	return (hybridge_loop_now_us(loop_of(stream)) - since_us) / 1000;
+}
+
+/* The end. */
+
+static void run_reap(struct hybridge_task *task)
+{
+	struct stream *stream = hybridge_container(task, struct stream, reap);
+
+	hybridge_url_free(&stream->address);
+	free(stream->target_name);
+	free(stream);
+}
+
+static void end(struct stream *stream)
+{
+	struct control *control = stream->control;
+	struct agent *agent = control->agent;
+
+	if (!stream_move(stream, STREAM_ENDED))
+		return;
+	hybridge_dial_cancel(stream->target_dial);
+	hybridge_dial_cancel(stream->rendezvous_dial);
+	hybridge_upgrade_cancel(stream->upgrade);
+	hybridge_conn_close(stream->target, HYBRIDGE_CONN_RESET);
+	hybridge_conn_close(stream->rendezvous, HYBRIDGE_CONN_RESET);
+	SSL_CTX_free(stream->tls);
+	DL_DELETE(agent->streams, stream);
+	hybridge_loop_defer(agent->loop, &stream->reap);
+	control_release_stream(control);
+	agent_changed(agent);
+}
+
+static void log_failure(const struct stream *stream, const char *what,
+			const struct hybridge_error *err)
+{
+	hybridge_log(
+		HYBRIDGE_LOG_WARNING, what,
+		HYBRIDGE_STR("conn", stream->control->connection.name),
+		HYBRIDGE_STR("session", stream->session),
+		HYBRIDGE_STR("target", stream->target_name),
+		HYBRIDGE_STR("error", err->what),
+		HYBRIDGE_STR("hint", err->hint[0] ? err->hint : "-"),
+		HYBRIDGE_NUM("wait_ms", ms_since(stream, stream->started_us)));
+}
+
+static void fail(struct stream *stream, const char *what,
+		 const struct hybridge_error *err)
+{
+	log_failure(stream, what, err);
+	stream->control->stats.refused++;
+	end(stream);
+}
+
+static void fail_memory(struct stream *stream)
+{
+	struct hybridge_error err = {0};
+
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+	fail(stream, "stream dropped", &err);
+}
+
+/* The answer. */
+
+static void on_pump_end(void *owner, enum hybridge_end how, uint16_t close_code,
+			const struct hybridge_pump_stats *stats)
+{
+	struct stream *stream = owner;
+	struct control_stats *sum = &stream->control->stats;
+
+	stream->pump = NULL;
+	sum->open--;
+	sum->bytes_in += stats->from_ws;
+	sum->bytes_out += stats->to_ws;
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "session closed",
+		HYBRIDGE_STR("conn", stream->control->connection.name),
+		HYBRIDGE_STR("session", stream->session),
+		HYBRIDGE_STR("target", stream->target_name),
+		HYBRIDGE_STR("end", hybridge_end_name(how)),
+		HYBRIDGE_NUM("close_code", close_code),
+		HYBRIDGE_NUM("open_ms", ms_since(stream, stream->opened_us)),
+		HYBRIDGE_NUM("in", stats->from_ws),
+		HYBRIDGE_NUM("out", stats->to_ws));
+	end(stream);
+}
+
+static void open_stream(struct stream *stream, struct hybridge_conn *ws)
+{
+	struct hybridge_conn *target = stream->target;
+
+	stream->target = NULL; /* the pump's, as is @ws */
+	stream->pump = hybridge_pump_start(loop_of(stream), target, ws, PING_MS,
+					   on_pump_end, stream);
+	if (!stream->pump || !stream_move(stream, STREAM_OPEN)) {
+		fail_memory(stream);
+		return;
+	}
+	stream->control->stats.open++;
+	stream->control->stats.accepted++;
+	stream->opened_us = hybridge_loop_now_us(loop_of(stream));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "session opened",
+		HYBRIDGE_STR("conn", stream->control->connection.name),
+		HYBRIDGE_STR("session", stream->session),
+		HYBRIDGE_STR("target", stream->target_name),
+		HYBRIDGE_NUM("wait_ms", ms_since(stream, stream->started_us)));
+}
+
+static void on_answered(void *owner, struct hybridge_conn *conn,
+			const struct hybridge_upgrade_result *result)
+{
+	struct stream *stream = owner;
+	struct hybridge_error err = result->err;
+
+	stream->upgrade = NULL;
+	if (stream->target_errno) {
+		/* 410 says that the refusal was passed on; 101 would mean that it was not. */
+		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+		stream->control->stats.refused++;
+		if (result->status != 410)
+			log_failure(stream, "refusal not delivered", &err);
+		end(stream);
+	} else if (result->status == 101) {
+		open_stream(stream, conn);
+	} else {
+		if (result->status == 403)
+			hybridge_hint(&err, "the address is good for 30 s, and "
+					    "once");
+		fail(stream, "relay did not take the stream", &err);
+	}
+}
+
+static void answer(struct stream *stream)
+{
+	const struct hybridge_url *address = &stream->address;
+	struct refusal refusal = refusal_of(stream->target_errno);
+	struct hybridge_conn *conn = stream->rendezvous;
+	char *host = hybridge_endpoint_host(address->host, address->port,
+					    address->tls);
+	char *target = stream->target_errno
+			       ? refusal_target(address->target, &refusal)
+			       : strdup(address->target);
+
+	if (host && target && stream_move(stream, STREAM_ANSWERING)) {
+		struct hybridge_upgrade_args args = {
+			.host = host,
+			.target = target,
+			.protocol = stream->protocol[0] && !stream->target_errno
+					    ? stream->protocol
+					    : NULL,
+			.timeout_ms = ANSWER_MS,
+		};
+
+		stream->rendezvous = NULL; /* the upgrade's, or closed */
+		stream->upgrade = hybridge_upgrade_start(
+			loop_of(stream), conn, &args, on_answered, stream);
+	}
+	free(host);
+	free(target);
+	if (!stream->upgrade)
+		fail_memory(stream);
+}
+
+/* Dialling both. */
+
+static void dial_rendezvous(struct stream *stream);
+
+static void answer_if_decided(struct stream *stream)
+{
+	bool decided = stream->target || stream->target_errno;
+
+	if (stream->state != STREAM_DIALING || !decided ||
+	    stream->rendezvous_dial)
+		return;
+	if (stream->rendezvous)
+		answer(stream);
+	else
+		dial_rendezvous(stream);
+}
+
+/* A relay that tired of waiting for our request: ask again when there is one. */
+static void on_rendezvous_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct stream *stream = owner;
+	char byte;
+
+	/* Session tickets are read on the way. */
+	if (hybridge_conn_read(conn, &byte, 1) < 0 && errno == EAGAIN)
+		return;
+	hybridge_conn_close(conn, HYBRIDGE_CONN_ORDERLY);
+	stream->rendezvous = NULL;
+}
+
+static void on_rendezvous(void *owner, struct hybridge_conn *conn, int os_errno,
+			  const struct hybridge_error *err)
+{
+	struct stream *stream = owner;
+	struct hybridge_error cause;
+
+	(void)os_errno;
+	stream->rendezvous_dial = NULL;
+	if (!conn) {
+		cause = *err;
+		hybridge_hint(&cause, "the relay names this host for the "
+				      "stream: it must be reachable from here, "
+				      "too");
+		fail(stream, "rendezvous not reached", &cause);
+		return;
+	}
+	stream->rendezvous = conn;
+	hybridge_conn_set_owner(conn, on_rendezvous_ready, stream);
+	answer_if_decided(stream);
+}
+
+static void dial_rendezvous(struct stream *stream)
+{
+	const struct hybridge_config *config = &stream->control->agent->config;
+	struct hybridge_dial_args args = {
+		.host = stream->address.host,
+		.port = stream->address.port,
+		.tls = stream->tls,
+		.proxy = config->proxy,
+		.no_proxy = config->no_proxy,
+		.timeout_ms = RENDEZVOUS_MS,
+	};
+	struct hybridge_error err = {0};
+
+	if (stream->rendezvous_tries++ == RENDEZVOUS_MAX) {
+		hybridge_fail(&err, HYBRIDGE_EUNREACH,
+			      "%s closed the connection before our request",
+			      stream->address.host);
+		fail(stream, "rendezvous not reached", &err);
+		return;
+	}
+	stream->rendezvous_dial = hybridge_dial_start(loop_of(stream), &args,
+						      on_rendezvous, stream);
+	if (!stream->rendezvous_dial)
+		fail_memory(stream);
+}
+
+/* What the target says before the relay has accepted stays in the kernel. */
+static void on_target_ready(void *owner, struct hybridge_conn *conn)
+{
+	(void)owner;
+	(void)conn;
+}
+
+static void on_target(void *owner, struct hybridge_conn *conn, int os_errno,
+		      const struct hybridge_error *err)
+{
+	struct stream *stream = owner;
+	struct hybridge_error cause;
+
+	stream->target_dial = NULL;
+	stream->target = conn;
+	if (conn) {
+		hybridge_conn_set_owner(conn, on_target_ready, stream);
+	} else {
+		stream->target_errno = os_errno ? os_errno : ECONNREFUSED;
+		cause = *err;
+		if (os_errno == EMFILE || os_errno == ENFILE)
+			hybridge_hint(&cause, "raise the limit on open files: "
+					      "LimitNOFILE= or ulimit -Hn");
+		else
+			hybridge_hint(&cause,
+				      "check HYBRIDGE_*_TARGET, and that the "
+				      "service runs");
+		log_failure(stream, "target not reached", &cause);
+	}
+	answer_if_decided(stream);
+}
+
+static void dial_target(struct stream *stream)
+{
+	const struct hybridge_connection *connection =
+		&stream->control->connection;
+	struct hybridge_dial_args args = {
+		.host = connection->target_host,
+		.port = connection->target_port,
+		.timeout_ms = TARGET_MS,
+	};
+
+	stream->target_dial =
+		hybridge_dial_start(loop_of(stream), &args, on_target, stream);
+	if (!stream->target_dial)
+		fail_memory(stream);
+}
+
+/* Life. */
+
+static bool is_token_char(char c)
+{
+	return c && (strchr("!#$%&'*+-.^_`|~", c) || (c >= '0' && c <= '9') ||
+		     (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+}
+
+void stream_protocol(const struct hybridge_message *msg, char *out, size_t size)
+{
+	const char *value = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < msg->num_headers; i++)
+		if (strcasecmp(msg->headers[i].name,
+			       "Sec-WebSocket-Protocol") == 0)
+			value = msg->headers[i].value;
+	value += strspn(value, " \t,");
+	while (is_token_char(value[len]))
+		len++;
+	if (len >= size || !strchr(" \t,", value[len]))
+		len = 0; /* no list of tokens: offer nothing */
+	memcpy(out, value, len);
+	out[len] = '\0';
+}
+
+/* The sender's own id, as its log has it: what comes before the relay's "_G1_G2". */
+static void copy_session(struct stream *stream, const char *id)
+{
+	size_t len = id ? strcspn(id, "_") : 0;
+
+	if (len >= sizeof(stream->session))
+		len = sizeof(stream->session) - 1;
+	if (len > 0)
+		memcpy(stream->session, id, len);
+	stream->session[len] = '\0';
+}
+
+static int read_address(struct stream *stream, const char *text,
+			struct hybridge_error *err)
+{
+	const struct hybridge_connstr *relay =
+		&stream->control->connection.relay;
+
+	if (hybridge_url_parse(text, &stream->address, err) != 0)
+		return -1;
+	if (stream->address.tls || relay->plaintext)
+		return 0;
+	hybridge_fail(err, HYBRIDGE_EPROTOCOL,
+		      "%s wants the stream without TLS", relay->host);
+	return -1;
+}
+
+void stream_start(struct control *control, const struct hybridge_message *msg)
+{
+	struct agent *agent = control->agent;
+	struct stream *stream = calloc(1, sizeof(*stream));
+	struct hybridge_error err = {0};
+
+	if (!stream)
+		return; /* the relay tells its sender when our time is over */
+	stream->control = control;
+	stream->reap.run = run_reap;
+	stream->started_us = hybridge_loop_now_us(agent->loop);
+	control->num_streams++;
+	DL_APPEND(agent->streams, stream);
+	copy_session(stream, msg->id);
+	stream_protocol(msg, stream->protocol, sizeof(stream->protocol));
+	stream->target_name =
+		hybridge_endpoint_host(control->connection.target_host,
+				       control->connection.target_port, false);
+	if (!stream->target_name) {
+		fail_memory(stream);
+		return;
+	}
+	if (read_address(stream, msg->address, &err) != 0) {
+		fail(stream, "accept message not usable", &err);
+		return;
+	}
+	stream->tls = stream->address.tls ? agent_tls(agent) : NULL;
+	dial_target(stream);
+	if (stream->state == STREAM_DIALING)
+		dial_rendezvous(stream);
+}
+
+void stream_reset(struct stream *stream)
+{
+	if (stream->pump)
+		hybridge_pump_stop(stream->pump);
+	else
+		end(stream);
+}
+
+struct stream *stream_next(const struct stream *stream)
+{
+	return stream->next;
+}
+
+const struct control *stream_control(const struct stream *stream)
+{
+	return stream->control;
+}
+
+struct hybridge_pump_stats stream_stats(const struct stream *stream)
+{
+	return stream->pump ? hybridge_pump_stats(stream->pump)
+			    : (struct hybridge_pump_stats){0};
+}

@@ -1,0 +1,21 @@
+/* probe.h - is the shim loaded into this process, and what would it do? */
+#ifndef HYBRIDGE_PROBE_H
+#define HYBRIDGE_PROBE_H
+
+enum hybridge_shim_state {
+	HYBRIDGE_SHIM_INERT = 1, /* loaded, but nothing is mapped */
+	HYBRIDGE_SHIM_HOLD,  /* holds connect() until the far side is there */
+	HYBRIDGE_SHIM_EARLY, /* this kernel cannot: connect() succeeds early */
+};
+
+/**
+ * hybridge_shim_probe() - Exported by the shim and by nobody else
+ *
+ * Look it up with dlsym(RTLD_DEFAULT, "hybridge_shim_probe"): NULL means that
+ * the shim is not loaded.  Reads the configuration and tries the hold out.
+ *
+ * Return: enum hybridge_shim_state
+ */
+int hybridge_shim_probe(void);
+
+#endif
