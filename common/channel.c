@@ -23,6 +23,7 @@
 #define CLOSE_PATIENCE_MS 5000
 #define PENDING_MAX       (4u << 20)
 #define SILENT_PINGS      3
+#define READS_PER_TURN    16 /* then others have their turn */
 #define REASON_MAX        (HYBRIDGE_WS_CONTROL_MAX - 2)
 
 enum channel_state { OPEN, CLOSING, OVER };
@@ -198,8 +199,14 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 	uint8_t buf[4096];
 
 	(void)conn;
-	while (channel->conn) {
-		ssize_t n = hybridge_conn_read(channel->conn, buf, sizeof(buf));
+	for (int i = 0; channel->conn; i++) {
+		ssize_t n;
+
+		if (i == READS_PER_TURN) {
+			hybridge_conn_again(channel->conn);
+			return;
+		}
+		n = hybridge_conn_read(channel->conn, buf, sizeof(buf));
 
 		if (n < 0 && errno == EAGAIN)
 			return;

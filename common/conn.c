@@ -27,12 +27,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include <hybridge/tls.h>
 
 #include "queue.h"
 #include "scratch.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS    5000
+#define DRAIN_PER_TURN 16 /* reads; then others have their turn */
 
 struct hybridge_conn {
 	struct hybridge_source source;
@@ -43,6 +46,8 @@ struct hybridge_conn {
 	struct hybridge_task flush;
 	struct hybridge_task reap;
 	struct hybridge_timer patience;
+	struct hybridge_conn *next; /* while draining */
+	struct hybridge_conn *prev;
 	SSL *ssl;
 	struct queue out;   /* to the kernel */
 	struct queue stash; /* TLS records, to OpenSSL */
@@ -52,6 +57,8 @@ struct hybridge_conn {
 	bool hung_up; /* RDHUP or HUP was seen: a short read says nothing */
 	bool ending;  /* shut down writing when @out is empty */
 	bool ended;
+	bool draining;
+	bool failed; /* EPOLLERR was seen */
 	/*
 	 * errno of the first failure.  Two, because a peer that closed after its
 	 * last word makes our sends fail while that word is still to be read.
@@ -292,6 +299,8 @@ static void on_event(struct hybridge_source *source, uint32_t events)
 
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		conn->hung_up = true;
+	if (events & EPOLLERR)
+		conn->failed = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		conn->readable = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
@@ -316,6 +325,8 @@ static void destroy(struct hybridge_conn *conn, bool reset)
 		scratch->out_owner = NULL;
 		scratch->out_len = 0;
 	}
+	if (conn->draining)
+		DL_DELETE(scratch->draining, conn);
 	setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER,
 		   reset ? &with_reset : &without, sizeof(without));
 	hybridge_loop_unwatch(conn->loop, &conn->source);
@@ -344,8 +355,12 @@ static void linger(void *owner, struct hybridge_conn *conn)
 
 	(void)owner;
 	/* Below TLS: nobody wants to know what the bytes mean. */
-	while (n > 0)
+	for (int i = 0; n > 0 && i < DRAIN_PER_TURN; i++)
 		n = receive(conn, sink, sizeof(sink));
+	if (n > 0) {
+		hybridge_conn_again(conn);
+		return;
+	}
 	if ((n < 0 && errno == EAGAIN) || (n == 0 && !conn->ended))
 		return;
 	destroy(conn, conn->out_error != 0 || !conn->ended);
@@ -357,6 +372,14 @@ static void out_of_patience(struct hybridge_timer *timer)
 		hybridge_container(timer, struct hybridge_conn, patience);
 
 	destroy(conn, !conn->ended);
+}
+
+void conn_drop_draining(struct hybridge_loop *loop)
+{
+	struct hybridge_conn *conn, *next;
+
+	DL_FOREACH_SAFE (loop_scratch(loop)->draining, conn, next)
+		destroy(conn, !conn->ended);
 }
 
 struct hybridge_conn *hybridge_conn_new(struct hybridge_loop *loop, int fd,
@@ -413,6 +436,9 @@ int hybridge_conn_start_tls(struct hybridge_conn *conn, SSL *ssl)
 	BIO_set_data(bio, conn);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(ssl, bio, bio);
+	/* What was read too far is records, and must not pass for plain text. */
+	conn->stash = conn->back;
+	conn->back = (struct queue){0};
 	return 0;
 }
 
@@ -537,6 +563,11 @@ bool hybridge_conn_hung_up(const struct hybridge_conn *conn)
 	return conn->hung_up;
 }
 
+bool hybridge_conn_broken(const struct hybridge_conn *conn)
+{
+	return conn->failed || conn->in_error != 0 || conn->out_error != 0;
+}
+
 int hybridge_conn_end(struct hybridge_conn *conn)
 {
 	if (conn->ending)
@@ -561,8 +592,11 @@ void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	conn->on_ready = linger;
 	conn->owner = NULL;
 	if (how == HYBRIDGE_CONN_RESET || hybridge_conn_end(conn) != 0 ||
-	    hybridge_timer_set(conn->loop, &conn->patience, PATIENCE_MS) != 0)
+	    hybridge_timer_set(conn->loop, &conn->patience, PATIENCE_MS) != 0) {
 		destroy(conn, true);
-	else
-		hybridge_conn_again(conn);
+		return;
+	}
+	DL_APPEND(loop_scratch(conn->loop)->draining, conn);
+	conn->draining = true;
+	hybridge_conn_again(conn);
 }

@@ -61,15 +61,15 @@ int hybridge_daemon_parse(int argc, char **argv, const char *about,
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
-	int option;
+	int at, option;
 
 	*out = (struct hybridge_daemon_options){
 		.config = getenv("HYBRIDGE_ENV"),
 		.ready_fd = -1,
 	};
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "f:hV", options, NULL)) !=
-	       -1) {
+	while (at = optind, (option = getopt_long(argc, argv, "+f:hV", options,
+						  NULL)) != -1) {
 		switch (option) {
 		case 'f':
 			out->config = optarg;
@@ -94,7 +94,7 @@ int hybridge_daemon_parse(int argc, char **argv, const char *about,
 			hybridge_fail(
 				err, HYBRIDGE_EUSAGE,
 				"'%s' is not an option, or lacks its value",
-				argv[optind - 1]);
+				argv[at]);
 			hybridge_hint(err, "see %s --help",
 				      program_invocation_short_name);
 			return -1;

@@ -75,14 +75,21 @@ static bool has_control(struct hybridge_span span)
 	return false;
 }
 
+/* RFC 9112 2.3: in capitals. */
+static bool is_version(struct hybridge_span span)
+{
+	return span.len == 8 && (memcmp(span.text, "HTTP/1.1", 8) == 0 ||
+				 memcmp(span.text, "HTTP/1.0", 8) == 0);
+}
+
 static int parse_request_line(struct hybridge_span line,
 			      struct hybridge_http_head *out)
 {
 	if (!cut(&line, " ", &out->method) || !is_token(out->method) ||
-	    !cut(&line, " ", &out->target) || out->target.len == 0)
+	    !cut(&line, " ", &out->target) || out->target.len == 0 ||
+	    memchr(out->target.text, '\t', out->target.len))
 		return 400;
-	if (hybridge_span_is(line, "HTTP/1.1") ||
-	    hybridge_span_is(line, "HTTP/1.0"))
+	if (is_version(line))
 		return 0;
 	return line.len >= 5 && strncmp(line.text, "HTTP/", 5) == 0 ? 505 : 400;
 }
@@ -92,9 +99,7 @@ static int parse_status_line(struct hybridge_span line,
 {
 	struct hybridge_span version;
 
-	if (!cut(&line, " ", &version) ||
-	    !(hybridge_span_is(version, "HTTP/1.1") ||
-	      hybridge_span_is(version, "HTTP/1.0")) ||
+	if (!cut(&line, " ", &version) || !is_version(version) ||
 	    line.len < 3 || (line.len > 3 && line.text[3] != ' '))
 		return 400;
 	for (int i = 0; i < 3; i++) {
@@ -165,9 +170,13 @@ bool hybridge_http_has_token(const struct hybridge_http_head *head,
 	return false;
 }
 
-static ssize_t end_of_head(const struct hybridge_head_reader *reader)
+/* Where the head ends, or 0; @seen bytes do not hold its end. */
+static ssize_t end_of_head(const struct hybridge_head_reader *reader,
+			   size_t seen)
 {
-	const char *end = memmem(reader->buf, reader->len, "\r\n\r\n", 4);
+	size_t from = seen > 3 ? seen - 3 : 0;
+	const char *end =
+		memmem(reader->buf + from, reader->len - from, "\r\n\r\n", 4);
 
 	return end ? end - reader->buf + 4 : 0;
 }
@@ -205,7 +214,7 @@ ssize_t hybridge_head_read(struct hybridge_head_reader *reader,
 		if (n <= 0)
 			return -1;
 		reader->len += (size_t)n;
-		end = end_of_head(reader);
+		end = end_of_head(reader, reader->len - (size_t)n);
 		if (end > 0) {
 			size_t behind = reader->len - (size_t)end;
 

@@ -3,10 +3,12 @@
  *
  * Theory of operation.  libwebsockets runs the main loop.  Its poll() costs
  * time in proportion to the descriptors it knows, so it gets to know only one:
- * our epoll set, adopted as a raw file.  When that becomes readable, engine_turn() delivers
- * events, then runs the deferred tasks, then fires the timers that are due.  The earliest
- * timer is mirrored in one lws timer so that lws wakes up for it.  While tasks are queued the
- * loop must not sleep: an eventfd in the epoll set is kept readable.
+ * our epoll set, adopted as a raw file.  When that becomes readable,
+ * engine_turn() delivers events, then fires the timers that are due, then runs
+ * the deferred tasks.  A timerfd in the epoll set wakes us for the earliest
+ * timer: an lws timer would count in milliseconds, rounded down, and poll
+ * without sleeping through the rest.  While tasks are queued the loop must not
+ * sleep: an eventfd in the epoll set is kept readable.
  */
 #include <hybridge/loop.h>
 
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,12 +38,13 @@
 struct hybridge_loop {
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
-	lws_sorted_usec_list_t wake;
-	int64_t wake_us; /* deadline that @wake is armed for, or -1 */
 	int epoll_fd;
+	struct hybridge_source alarm; /* timerfd: a timer is due */
+	int64_t alarm_us; /* deadline that @alarm is armed for, or -1 */
 	struct hybridge_source
 		nudge; /* eventfd: tasks are queued, or were posted */
 	bool nudged;
+	bool in_turn;
 	bool stopping;
 	int64_t now_us;
 	struct timer_heap timers;
@@ -127,26 +131,33 @@ static void fire_timers(struct hybridge_loop *loop)
 		timer->fire(timer);
 }
 
-static void on_wake(lws_sorted_usec_list_t *wake);
+static void alarm_ready(struct hybridge_source *source, uint32_t events)
+{
+	struct hybridge_loop *loop =
+		hybridge_container(source, struct hybridge_loop, alarm);
 
-/* Makes lws return from poll() in time for the earliest timer. */
-static void arm_wake(struct hybridge_loop *loop)
+	(void)events;
+	loop->alarm_us = -1; /* it has gone off, and must be armed anew */
+}
+
+static void arm_alarm(struct hybridge_loop *loop)
 {
 	int64_t next = timer_heap_next(&loop->timers);
-	int64_t delay = next - clock_us();
+	struct itimerspec at = {0};
 
-	if (next == loop->wake_us)
+	if (next == loop->alarm_us)
 		return;
-	loop->wake_us = next;
-	if (next < 0)
-		lws_sul_cancel(&loop->wake);
-	else
-		lws_sul_schedule(loop->lws, 0, &loop->wake, on_wake,
-				 delay > 0 ? delay : 1);
+	if (next >= 0) {
+		at.it_value.tv_sec = next / 1000000;
+		at.it_value.tv_nsec = next % 1000000 * 1000;
+	}
+	if (timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL) == 0)
+		loop->alarm_us = next;
 }
 
 static void engine_turn(struct hybridge_loop *loop)
 {
+	loop->in_turn = true;
 	for (int turn = 0; turn < TURNS_PER_WAKE; turn++) {
 		loop->now_us = clock_us();
 		deliver_events(loop);
@@ -155,18 +166,10 @@ static void engine_turn(struct hybridge_loop *loop)
 		if (!loop->tasks || loop->stopping)
 			break;
 	}
+	loop->in_turn = false;
 	if (loop->tasks)
 		nudge(loop);
-	arm_wake(loop);
-}
-
-static void on_wake(lws_sorted_usec_list_t *wake)
-{
-	struct hybridge_loop *loop =
-		hybridge_container(wake, struct hybridge_loop, wake);
-
-	loop->wake_us = -1;
-	engine_turn(loop);
+	arm_alarm(loop);
 }
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
@@ -232,12 +235,16 @@ struct hybridge_loop *hybridge_loop_new(struct hybridge_error *err)
 	}
 	pthread_mutex_init(&loop->post_lock, NULL);
 	loop->now_us = clock_us();
-	loop->wake_us = -1;
+	loop->alarm_us = -1;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->nudge.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->nudge.ready = nudge_ready;
-	if (loop->epoll_fd < 0 || loop->nudge.fd < 0 ||
-	    hybridge_loop_watch_level(loop, &loop->nudge) != 0) {
+	loop->alarm.fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	loop->alarm.ready = alarm_ready;
+	if (loop->epoll_fd < 0 || loop->nudge.fd < 0 || loop->alarm.fd < 0 ||
+	    hybridge_loop_watch_level(loop, &loop->nudge) != 0 ||
+	    hybridge_loop_watch(loop, &loop->alarm) != 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot poll: %s",
 			      strerror(errno));
 		goto fail;
@@ -259,6 +266,7 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 	if (!loop)
 		return;
 	resolver_free(loop->resolver);
+	conn_drop_draining(loop);
 	/* What is deferred or posted is mostly freeing: it must not be lost. */
 	if (loop->nudge.fd >= 0)
 		nudge_ready(&loop->nudge, 0);
@@ -271,6 +279,8 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 		close(loop->epoll_fd);
 	if (loop->nudge.fd >= 0)
 		close(loop->nudge.fd);
+	if (loop->alarm.fd >= 0)
+		close(loop->alarm.fd);
 	timer_heap_free(&loop->timers);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop);
@@ -289,6 +299,8 @@ void hybridge_loop_run(struct hybridge_loop *loop)
 void hybridge_loop_stop(struct hybridge_loop *loop)
 {
 	loop->stopping = true;
+	/* Whoever calls, lws may be about to sleep. */
+	nudge(loop);
 }
 
 struct lws_context *hybridge_loop_lws(struct hybridge_loop *loop)
@@ -334,6 +346,9 @@ void hybridge_loop_defer(struct hybridge_loop *loop, struct hybridge_task *task)
 {
 	if (task->next)
 		return;
+	/* Outside an engine turn (an lws callback) nobody else would notice. */
+	if (!loop->in_turn)
+		nudge(loop);
 	if (!loop->tasks) {
 		task->next = task;
 		task->prev = task;
@@ -376,14 +391,11 @@ int hybridge_timer_set(struct hybridge_loop *loop, struct hybridge_timer *timer,
 		       uint32_t delay_ms)
 {
 	int64_t deadline_us = clock_us() + (int64_t)delay_ms * 1000;
-	bool first = timer_heap_next(&loop->timers) < 0 ||
-		     deadline_us < timer_heap_next(&loop->timers);
 
 	if (timer_heap_set(&loop->timers, timer, deadline_us) != 0)
 		return -1;
-	/* Outside an engine turn (an lws callback) nobody else would notice. */
-	if (first)
-		arm_wake(loop);
+	if (!loop->in_turn)
+		arm_alarm(loop);
 	return 0;
 }
 

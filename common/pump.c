@@ -9,12 +9,17 @@
  *
  * When both have ended and nothing is pending, the stream has ended in good
  * order.  Whatever else happens ends it at once and resets the local side.
+ * After a Close neither end may ping (RFC 6455 5.5.1): the kernel's keep-alive
+ * then looks after the connection.
+ *
  * Either side is read only while the other has nothing pending, so at most one
  * batch waits in each direction.
  */
 #include <hybridge/pump.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,6 +111,21 @@ static void finish_if_both_ended(struct hybridge_pump *pump)
 		finish(pump, HYBRIDGE_END_ORDERLY);
 }
 
+/* Watches over the WebSocket's connection from the first Close on. */
+static void keep_alive(struct hybridge_pump *pump)
+{
+	int fd = hybridge_conn_fd(pump->ws);
+	int seconds = (int)(pump->ping_ms / 1000) + 1;
+	int probes = SILENT_PINGS - 1;
+	int on = 1;
+
+	/* These fail on a unix socket, whose peer cannot vanish. */
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 /* TCP to WebSocket. */
 
 static void on_local_end(struct hybridge_pump *pump)
@@ -116,6 +136,7 @@ static void on_local_end(struct hybridge_pump *pump)
 	if (pump->close_sent)
 		return;
 	pump->close_sent = true;
+	keep_alive(pump);
 	/* A peer that said its Close and left does not miss ours. */
 	if (send_control(pump, HYBRIDGE_WS_CLOSE, normal, sizeof(normal)) !=
 		    0 &&
@@ -177,6 +198,7 @@ static void on_close(struct hybridge_pump *pump,
 		return;
 	}
 	pump->close_received = true;
+	keep_alive(pump);
 	if (hybridge_conn_end(pump->tcp) != 0)
 		finish(pump, HYBRIDGE_END_TCP_RESET);
 	else
@@ -219,12 +241,16 @@ static void use_frames(struct hybridge_pump *pump, uint8_t *buf, size_t len)
 	}
 }
 
-static void on_ws_end(struct hybridge_pump *pump)
+/* Ends what can only be waited for in vain: a direction that is held back
+ * does not read, and so does not learn that its connection is broken. */
+static void finish_if_broken(struct hybridge_pump *pump)
 {
-	if (!pump->close_received)
+	bool held_back = hybridge_conn_pending(pump->ws) > 0;
+
+	if (hybridge_conn_broken(pump->tcp) && (held_back || pump->close_sent))
+		finish(pump, HYBRIDGE_END_TCP_RESET);
+	else if (hybridge_conn_broken(pump->ws) && held_back)
 		finish(pump, HYBRIDGE_END_WS_LOST);
-	else
-		pump->ws_gone = true;
 }
 
 /* One batch; true when there may be more. */
@@ -238,8 +264,12 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	n = hybridge_conn_read(pump->ws, buf, SCRATCH_PLAIN);
 	if (n < 0 && errno == EAGAIN)
 		return false;
+	if (n == 0 && pump->close_received) {
+		pump->ws_gone = true;
+		return false;
+	}
 	if (n <= 0) {
-		on_ws_end(pump);
+		finish(pump, HYBRIDGE_END_WS_LOST);
 		return false;
 	}
 	pump->heard_us = hybridge_loop_now_us(pump->loop);
@@ -260,6 +290,8 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 	if (!pump->tcp)
 		return;
 	finish_if_both_ended(pump);
+	if (pump->tcp)
+		finish_if_broken(pump);
 	if (more && pump->tcp)
 		hybridge_conn_again(pump->tcp);
 }
@@ -273,17 +305,19 @@ static void on_ping(struct hybridge_timer *timer)
 
 	/*
 	 * While the local side takes nothing we do not listen, and while the
-	 * peer takes nothing it cannot be asked: neither is its silence.
+	 * peer takes nothing, or after a Close, it cannot be asked: none of
+	 * that is its silence.
 	 */
 	if (hybridge_conn_pending(pump->tcp) > 0 ||
-	    hybridge_conn_pending(pump->ws) > 0 || pump->close_received)
+	    hybridge_conn_pending(pump->ws) > 0 || pump->close_sent ||
+	    pump->close_received)
 		pump->heard_us = now_us;
 	silent_ms = (now_us - pump->heard_us) / 1000;
 	if (silent_ms >= (int64_t)SILENT_PINGS * pump->ping_ms) {
 		finish(pump, HYBRIDGE_END_WS_SILENT);
 		return;
 	}
-	if (silent_ms >= pump->ping_ms && !pump->close_sent &&
+	if (silent_ms >= pump->ping_ms &&
 	    send_control(pump, HYBRIDGE_WS_PING, NULL, 0) != 0) {
 		finish(pump, HYBRIDGE_END_WS_LOST);
 		return;

@@ -16,6 +16,8 @@ int queue_add(struct queue *queue, const void *buf, size_t len)
 {
 	size_t have = queue_len(queue);
 
+	if (len == 0)
+		return 0;
 	if (queue->len + len > queue->room) {
 		/* Twice as much, so that many small additions stay cheap. */
 		size_t room = have ? 2 * (have + len) : len;

@@ -40,6 +40,7 @@ struct lookup {
 	struct addrinfo *list;
 	int gai_error;
 	int64_t answered_us;
+	bool delivering;
 	struct hybridge_task deliver;
 	char key[]; /* PORT/HOST */
 };
@@ -98,12 +99,18 @@ static void run_deliver(struct hybridge_task *task)
 	struct lookup *lookup =
 		hybridge_container(task, struct lookup, deliver);
 
-	while (lookup->waits) {
-		struct resolve_wait *wait = lookup->waits;
+	struct resolve_wait *wait;
+	size_t num;
 
+	/* Who asks again from inside done() is answered in the next turn. */
+	DL_COUNT(lookup->waits, wait, num);
+	lookup->delivering = true;
+	for (; num > 0 && lookup->waits; num--) {
+		wait = lookup->waits;
 		resolve_cancel(wait);
 		wait->done(wait, lookup->list, lookup->gai_error);
 	}
+	lookup->delivering = false;
 }
 
 static void on_answer(struct hybridge_task *task)
@@ -188,7 +195,7 @@ static struct lookup *get_lookup(struct resolver *resolver, const char *key,
 	size_t len = strlen(key);
 
 	HASH_ITER (hh, resolver->lookups, lookup, next)
-		if (!lookup->job && !lookup->waits &&
+		if (!lookup->job && !lookup->waits && !lookup->delivering &&
 		    now_us - lookup->answered_us > ANSWER_GOOD_FOR_US)
 			lookup_free(lookup);
 	HASH_FIND(hh, resolver->lookups, key, len, lookup);

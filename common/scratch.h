@@ -1,5 +1,6 @@
 /*
- * scratch.h - buffers that all connections of a loop share, one batch at a time.
+ * scratch.h - what all connections of a loop share: buffers, for one batch at a
+ * time, and the list of those that nobody owns any more.
  */
 #ifndef HYBRIDGE_COMMON_SCRATCH_H
 #define HYBRIDGE_COMMON_SCRATCH_H
@@ -20,10 +21,12 @@ struct hybridge_loop;
  * @in_owner:  Whose records are in @in, between @in_at and @in_end
  * @out_owner: Whose records are in @out; must be sent before anybody else's
  * @plain:     What a pump or splice has just read, until it returns
+ * @draining:  Connections that were closed in good order and are not gone yet
  */
 struct scratch {
 	struct hybridge_conn *in_owner;
 	struct hybridge_conn *out_owner;
+	struct hybridge_conn *draining;
 	size_t in_at;
 	size_t in_end;
 	size_t out_len;
@@ -34,5 +37,8 @@ struct scratch {
 
 /** loop_scratch() - The loop's scratch buffers */
 struct scratch *loop_scratch(struct hybridge_loop *loop);
+
+/** conn_drop_draining() - Close @draining now: the loop runs no more */
+void conn_drop_draining(struct hybridge_loop *loop);
 
 #endif

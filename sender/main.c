@@ -1,0 +1,141 @@
+/*
+ * main.c - hybridge-sender: carries the connections that programs make, through the relay.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <hybridge/daemon.h>
+#include <hybridge/local.h>
+#include <hybridge/log.h>
+#include <hybridge/status.h>
+
+#include "local.h"
+#include "sender.h"
+#include "socket.h"
+#include "status.h"
+
+#define ACTIVATED_FD 3
+
+/* Before anything can go wrong: where to say so. */
+static void choose_stderr(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--activated") == 0)
+			socket_log_to_file(ACTIVATED_FD);
+}
+
+static int open_socket(const struct hybridge_config *config, bool activated,
+		       struct socket_file *out, struct hybridge_error *err)
+{
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	char path[SOCKET_PATH_MAX];
+
+	if (activated)
+		return socket_inherit(ACTIVATED_FD, out, err);
+	if (hybridge_local_socket_path(config->socket, runtime_dir, geteuid(),
+				       path) != 0) {
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "the socket's path is longer than %d bytes",
+			      SOCKET_PATH_MAX - 1);
+		hybridge_hint(err, "set HYBRIDGE_SOCKET to a shorter one");
+		return -1;
+	}
+	return socket_open(path, !config->socket, out, err);
+}
+
+static void on_stop(void *owner)
+{
+	sender_stop(owner);
+}
+
+static void on_reload(void *owner)
+{
+	(void)owner;
+	hybridge_log(HYBRIDGE_LOG_WARNING, "configuration not read again",
+		     HYBRIDGE_STR("hint", "restart the sender; programs read "
+					  "theirs when they start"));
+}
+
+static const struct hybridge_daemon_ops daemon_ops = {
+	.stop = on_stop,
+	.reload = on_reload,
+};
+
+static int serve(struct sender *sender, struct hybridge_daemon_options *options,
+		 struct hybridge_error *err)
+{
+	const char *status_listen = sender->config.status_listen;
+	struct socket_file file = SOCKET_NONE;
+	const struct local *local;
+
+	if (open_socket(&sender->config, options->activated, &file, err) != 0)
+		return -1;
+	local = local_start(sender, &file, err);
+	if (!local) {
+		socket_close(&file);
+		return -1;
+	}
+	if (hybridge_daemon_signals(sender->loop, &daemon_ops, sender, err) !=
+		    0 ||
+	    (status_listen &&
+	     !hybridge_status_listen(sender->loop, status_listen, &status_ops,
+				     sender, err)))
+		return -1;
+	sender->idle_exit = options->activated;
+	sender_changed(sender);
+	hybridge_log(HYBRIDGE_LOG_INFO, "started",
+		     HYBRIDGE_STR("version", HYBRIDGE_VERSION),
+		     HYBRIDGE_STR("socket", local_path(local)),
+		     HYBRIDGE_NUM("connections",
+				  sender->config.num_connections));
+	hybridge_daemon_ready(options, local_path(local));
+	hybridge_loop_run(sender->loop);
+	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopped", NULL);
+	return 0;
+}
+
+static int run(struct hybridge_daemon_options *options,
+	       struct hybridge_error *err)
+{
+	struct hybridge_config config = {0};
+	struct hybridge_loop *loop = NULL;
+	struct sender *sender = NULL;
+	int ret = -1;
+
+	if (hybridge_config_load(options->config, environ, HYBRIDGE_ROLE_SENDER,
+				 &config, err) != 0)
+		goto out;
+	hybridge_log_setup("hybridge-sender", config.log_level,
+			   config.log_format);
+	loop = hybridge_loop_new(err);
+	if (!loop)
+		goto out;
+	sender = sender_new(loop, &config, err);
+	if (!sender)
+		goto out;
+	ret = serve(sender, options, err);
+out:
+	sender_free(sender);
+	hybridge_loop_free(loop);
+	hybridge_config_free(&config);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct hybridge_daemon_options options;
+	struct hybridge_error err = {0};
+
+	choose_stderr(argc, argv);
+	if (hybridge_daemon_parse(
+		    argc, argv,
+		    "Carries the connections that programs make to mapped "
+		    "hosts through an Azure Relay Hybrid Connection.",
+		    &options, &err) == 0 &&
+	    run(&options, &err) == 0)
+		return 0;
+	hybridge_error_print(stderr, &err);
+	return hybridge_exit_status(err.code);
+}

@@ -1,0 +1,73 @@
+/*
+ * names.c - a bounded table of names by address, oldest out first.
+ */
+#include "names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct name {
+	uint32_t address;
+	UT_hash_handle hh;
+	char text[];
+};
+
+static struct name *find(const struct names *names, uint32_t address)
+{
+	struct name *name;
+
+	HASH_FIND(hh, names->by_address, &address, sizeof(address), name);
+	return name;
+}
+
+static void drop(struct names *names, struct name *name)
+{
+	HASH_DEL(names->by_address, name);
+	free(name);
+}
+
+int names_remember(struct names *names, uint32_t address, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct name *old = find(names, address);
+	struct name *name = malloc(sizeof(*name) + size);
+
+	if (!name)
+		return -1;
+	name->address = address;
+	memcpy(name->text, text, size);
+	if (old)
+		drop(names, old);
+	/* The table keeps the order of insertion: its head is the oldest. */
+	else if (names_count(names) >= NAMES_MAX)
+		drop(names, names->by_address);
+	HASH_ADD(hh, names->by_address, address, sizeof(address), name);
+	if (!name->hh.tbl) {
+		free(name);
+		return -1;
+	}
+	return 0;
+}
+
+const char *names_find(const struct names *names, uint32_t address)
+{
+	const struct name *name = find(names, address);
+
+	return name ? name->text : NULL;
+}
+
+unsigned int names_count(const struct names *names)
+{
+	return HASH_COUNT(names->by_address);
+}
+
+void names_free(struct names *names)
+{
+	struct name *name, *next;
+
+	HASH_ITER(hh, names->by_address, name, next)
+		drop(names, name);
+}

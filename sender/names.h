@@ -1,0 +1,39 @@
+/*
+ * names.h - which address was given out for which name that matched a suffix.
+ */
+#ifndef SENDER_NAMES_H
+#define SENDER_NAMES_H
+
+#include <stdint.h>
+
+#include <hybridge/error.h>
+
+#define NAMES_MAX 65536
+
+struct name;
+
+/** struct names - Start with {0}, end with names_free() */
+struct names {
+	struct name *by_address;
+};
+
+/**
+ * names_remember() - A name got this address; the oldest one goes when there are NAMES_MAX
+ * @address: IPv4, host order
+ * @name:    Copied
+ *
+ * Return: 0, or -1 when out of memory
+ */
+HYBRIDGE_MUSTUSE int names_remember(struct names *names, uint32_t address,
+				    const char *name);
+
+/** names_find() - The name that has this address, or NULL */
+const char *names_find(const struct names *names, uint32_t address);
+
+/** names_count() - How many are known */
+unsigned int names_count(const struct names *names);
+
+/** names_free() - Release all */
+void names_free(struct names *names);
+
+#endif

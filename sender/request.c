@@ -1,0 +1,645 @@
+/*
+ * request.c - one held connect(), from the shim's message to the end of its stream.
+ *
+ * Theory of operation.
+ *
+ *	QUEUED ----- place, or a warm connection -> DIALING, UPGRADING
+ *	DIALING ---- connected -------------------> UPGRADING
+ *	UPGRADING -- 101 -------------------------> COMPLETING
+ *	UPGRADING -- warm connection was dead ----> DIALING
+ *	COMPLETING - the program is connected ----> OPEN
+ *	OPEN ------- the stream ended ------------> ENDED
+ *	any before OPEN, failed ------------------> REFUSING
+ *	REFUSING --- the program was told --------> ENDED
+ *	any before OPEN, the program gave up -----> ENDED
+ *
+ * Only request_move() changes the state.  ENDED is final: a task frees the request at the end
+ * of the turn.  The one timer serves whatever the state waits for: while the relay is
+ * asked, a look at the program once a second; while the program must be told, a step
+ * every few milliseconds, since the shim may still be between its message and its connect().
+ */
+#include "request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include <hybridge/log.h>
+
+#include "relay_dial.h"
+#include "request_report.h"
+#include "route.h"
+#include "sender.h"
+#include "verdict.h"
+#include "warm.h"
+
+#define LOOK_MS        1000
+#define STEP_MS        1
+#define STEP_LATER_MS  10
+#define STEPS_QUICK_US 50000
+#define PATIENCE_US    10000000 /* for a program between message and connect() */
+#define PING_MS        30000
+
+static const char *const state_names[] = {
+	[REQUEST_QUEUED] = "queued",	     [REQUEST_DIALING] = "dialing",
+	[REQUEST_UPGRADING] = "upgrading",   [REQUEST_COMPLETING] = "completing",
+	[REQUEST_OPEN] = "open",	     [REQUEST_REFUSING] = "refusing",
+	[REQUEST_ENDED] = "ended",
+};
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
+		       REQUEST_NUM_STATES,
+	       "every state has a name");
+
+static bool request_move(struct request *request, enum request_state next)
+{
+	static const bool legal[REQUEST_NUM_STATES][REQUEST_NUM_STATES] = {
+		[REQUEST_QUEUED] = {[REQUEST_DIALING] = true,
+				    [REQUEST_UPGRADING] = true,
+				    [REQUEST_REFUSING] = true,
+				    [REQUEST_ENDED] = true},
+		[REQUEST_DIALING] = {[REQUEST_UPGRADING] = true,
+				     [REQUEST_REFUSING] = true,
+				     [REQUEST_ENDED] = true},
+		[REQUEST_UPGRADING] = {[REQUEST_DIALING] = true,
+				       [REQUEST_COMPLETING] = true,
+				       [REQUEST_REFUSING] = true,
+				       [REQUEST_ENDED] = true},
+		[REQUEST_COMPLETING] = {[REQUEST_OPEN] = true,
+					[REQUEST_REFUSING] = true,
+					[REQUEST_ENDED] = true},
+		[REQUEST_OPEN] = {[REQUEST_ENDED] = true},
+		[REQUEST_REFUSING] = {[REQUEST_ENDED] = true},
+	};
+
+	if (!legal[request->state][next])
+		return false;
+	hybridge_log(HYBRIDGE_LOG_DEBUG, "request moved",
+		     HYBRIDGE_STR("session", request->session),
+		     HYBRIDGE_STR("from", state_names[request->state]),
+		     HYBRIDGE_STR("to", state_names[next]));
+	request->state = next;
+	return true;
+}
+
+static int64_t now_us(const struct request *request)
+{
+	return hybridge_loop_now_us(request->sender->loop);
+}
+
+/* What is left of the time that a connect() may take; 0 when it is over. */
+static uint32_t left_ms(const struct request *request)
+{
+	int64_t gone_ms = (now_us(request) - request->started_us) / 1000;
+	int64_t left = request->sender->config.connect_timeout_ms - gone_ms;
+
+	return left > 0 ? (uint32_t)left : 0;
+}
+
+/* The tables: all, by cookie, by address. */
+
+static void enter(struct request *request)
+{
+	struct sender *sender = request->sender;
+
+	DL_APPEND(sender->requests, request);
+	sender->num_requests++;
+	if (request->cookie)
+		HASH_ADD(by_cookie, sender->by_cookie, cookie,
+			 sizeof(request->cookie), request);
+}
+
+static void forget_cookie(struct request *request)
+{
+	if (!request->by_cookie.tbl)
+		return;
+	HASH_DELETE(by_cookie, request->sender->by_cookie, request);
+	request->by_cookie.tbl = NULL;
+}
+
+static void forget_address(struct request *request)
+{
+	if (!request->by_address.tbl)
+		return;
+	HASH_DELETE(by_address, request->sender->by_address, request);
+	request->by_address.tbl = NULL;
+}
+
+/* Notes A's local address as soon as it has one, for request_find(). */
+static void locate(struct request *request)
+{
+	struct sender *sender = request->sender;
+	struct request *old = NULL;
+
+	if (request->located || request->hold.app < 0 ||
+	    !hold_address(&request->hold, &request->address))
+		return;
+	request->address.port |= (uint64_t)hold_port(&request->hold) << 16;
+	request->located = true;
+	HASH_FIND(by_address, sender->by_address, &request->address,
+		  sizeof(request->address), old);
+	if (old)
+		forget_address(old);
+	HASH_ADD(by_address, sender->by_address, address,
+		 sizeof(request->address), request);
+}
+
+struct request *request_find(struct sender *sender,
+			     const struct hold_address *address,
+			     uint16_t hold_port)
+{
+	struct hold_address key = *address;
+	struct request *request;
+
+	DL_FOREACH(sender->requests, request)
+		locate(request);
+	if (hold_port) {
+		key.port |= (uint64_t)hold_port << 16;
+		HASH_FIND(by_address, sender->by_address, &key, sizeof(key),
+			  request);
+		return request;
+	}
+	DL_FOREACH(sender->requests, request) {
+		struct hold_address at = request->address;
+
+		at.port &= 0xffff;
+		if (request->located && memcmp(&at, &key, sizeof(key)) == 0)
+			return request;
+	}
+	return NULL;
+}
+
+/* The end. */
+
+static void run_reap(struct hybridge_task *task)
+{
+	struct request *request =
+		hybridge_container(task, struct request, reap);
+
+	free(request->host);
+	free(request);
+}
+
+/* No longer on the way to the relay: somebody else may be. */
+static void leave_relay(struct request *request)
+{
+	struct route *route = request->route;
+
+	hybridge_dial_cancel(request->dial);
+	request->dial = NULL;
+	hybridge_upgrade_cancel(request->upgrade);
+	request->upgrade = NULL;
+	if (request->queued)
+		DL_DELETE2(route->queue, request, queue_prev, queue_next);
+	request->queued = false;
+	if (request->placed) {
+		route->dialing--;
+		/* From a task: one that fails at once would start the next from here. */
+		if (route->queue)
+			hybridge_loop_defer(request->sender->loop,
+					    &route->start_queued);
+	}
+	request->placed = false;
+}
+
+static void end(struct request *request)
+{
+	struct sender *sender = request->sender;
+
+	if (!request_move(request, REQUEST_ENDED))
+		return;
+	leave_relay(request);
+	hybridge_conn_close(request->ws, HYBRIDGE_CONN_RESET);
+	request->ws = NULL;
+	hold_close(&request->hold);
+	hybridge_timer_clear(sender->loop, &request->tick);
+	forget_cookie(request);
+	forget_address(request);
+	DL_DELETE(sender->requests, request);
+	sender->num_requests--;
+	hybridge_loop_defer(sender->loop, &request->reap);
+	sender_changed(sender);
+}
+
+static void abandon(struct request *request)
+{
+	request_report_abandoned(request, state_names[request->state]);
+	end(request);
+}
+
+/* Telling the program. */
+
+static void set_tick(struct request *request, uint32_t ms)
+{
+	/* Without a timer nobody would ever tell the program: its socket tells it then. */
+	if (hybridge_timer_set(request->sender->loop, &request->tick, ms) != 0)
+		end(request);
+}
+
+/* Comes back soon, while the shim is on its way to connect(). */
+static void step_again(struct request *request)
+{
+	int64_t waited = now_us(request) - request->steps_us;
+
+	if (waited > PATIENCE_US)
+		abandon(request);
+	else
+		set_tick(request,
+			 waited < STEPS_QUICK_US ? STEP_MS : STEP_LATER_MS);
+}
+
+static void step_refusing(struct request *request)
+{
+	switch (hold_refuse(&request->hold, request->verdict)) {
+	case HOLD_WAIT:
+		step_again(request);
+		break;
+	case HOLD_DONE:
+	case HOLD_GONE:
+	case HOLD_FAILED:
+		end(request);
+		break;
+	}
+}
+
+void request_refuse(struct request *request, int verdict)
+{
+	if (!request_move(request, REQUEST_REFUSING))
+		return;
+	leave_relay(request);
+	hybridge_conn_close(request->ws, HYBRIDGE_CONN_RESET);
+	request->ws = NULL;
+	request->verdict = verdict;
+	request->steps_us = now_us(request);
+	step_refusing(request);
+}
+
+/* Logs, counts and refuses. */
+static void fail(struct request *request, int verdict, int status,
+		 const char *reason, const struct hybridge_error *err)
+{
+	request_report_refused(request, verdict, status, reason, err);
+	if (request->route)
+		route_failed(request->route, now_us(request), err);
+	request_refuse(request, verdict);
+}
+
+static void on_pump_end(void *owner, enum hybridge_end how, uint16_t close_code,
+			const struct hybridge_pump_stats *stats)
+{
+	struct request *request = owner;
+
+	request->pump = NULL;
+	request_report_closed(request, how, close_code, stats);
+	route_ended(request->route, stats);
+	end(request);
+}
+
+/* Neither end is read before the pump does it. */
+static void on_ready_early(void *owner, struct hybridge_conn *conn)
+{
+	(void)owner;
+	(void)conn;
+}
+
+static void open_stream(struct request *request, int fd)
+{
+	struct sender *sender = request->sender;
+	struct route *route = request->route;
+	struct hybridge_conn *tcp =
+		hybridge_conn_new(sender->loop, fd, on_ready_early, request);
+	struct hybridge_conn *ws = request->ws;
+
+	if (!tcp) {
+		end(request);
+		return;
+	}
+	request->ws = NULL; /* the pump's, as is @tcp */
+	request->pump = hybridge_pump_start(sender->loop, tcp, ws, PING_MS,
+					    on_pump_end, request);
+	if (!request->pump || !request_move(request, REQUEST_OPEN)) {
+		end(request);
+		return;
+	}
+	hybridge_timer_clear(sender->loop, &request->tick);
+	forget_cookie(request);
+	request->opened_us = now_us(request);
+	route_succeeded(route, request->opened_us);
+	request_report_opened(request);
+	warm_refill(route->warm);
+}
+
+static void step_completing(struct request *request)
+{
+	struct hybridge_error err = {0};
+	int fd = -1;
+
+	locate(request);
+	switch (hold_complete(&request->hold, &fd)) {
+	case HOLD_WAIT:
+		step_again(request);
+		break;
+	case HOLD_DONE:
+		open_stream(request, fd);
+		break;
+	case HOLD_GONE:
+		abandon(request);
+		break;
+	case HOLD_FAILED:
+		hybridge_fail(&err, HYBRIDGE_ESYSTEM,
+			      "the program's socket cannot be connected: %s",
+			      strerror(errno));
+		fail(request, ENETUNREACH, 0, NULL, &err);
+		break;
+	}
+}
+
+/* At the relay. */
+
+static void start_dial(struct request *request);
+
+static void on_upgraded(void *owner, struct hybridge_conn *conn,
+			const struct hybridge_upgrade_result *result)
+{
+	struct request *request = owner;
+	struct route *route = request->route;
+	struct hybridge_error err = {0};
+
+	request->upgrade = NULL;
+	if (result->status == 101) {
+		leave_relay(request);
+		request->ws = conn;
+		hybridge_conn_set_owner(conn, on_ready_early, request);
+		request_move(request, REQUEST_COMPLETING);
+		request->steps_us = now_us(request);
+		step_completing(request);
+	} else if (result->status == 0 && request->warm &&
+		   result->os_errno != ETIMEDOUT) {
+		/* The relay had closed it before our request came. */
+		request->warm = false;
+		start_dial(request);
+	} else if (result->status == 0) {
+		err = result->err;
+		if (result->os_errno == ETIMEDOUT)
+			hybridge_hint(&err, "is the agent or its service slow? "
+					    "else raise "
+					    "HYBRIDGE_CONNECT_TIMEOUT");
+		hybridge_hint(&err, "check that %s is a relay, and what is "
+				    "between it and this machine",
+			      route->host_header);
+		fail(request, verdict_of_dial(result->os_errno), 0, NULL, &err);
+	} else {
+		if (result->status == 401)
+			token_forget(&route->token);
+		verdict_explain(result, route->connection->relay.entity, &err);
+		fail(request, verdict_of_status(result->status, result->reason),
+		     result->status, result->reason, &err);
+	}
+}
+
+static void start_upgrade(struct request *request, struct hybridge_conn *conn)
+{
+	struct hybridge_error err = {0};
+
+	if (!request_move(request, REQUEST_UPGRADING)) {
+		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+		return;
+	}
+	request->upgrade = relay_upgrade(request->sender, request->route, conn,
+					 request->session, left_ms(request),
+					 on_upgraded, request, &err);
+	if (!request->upgrade)
+		fail(request, ENETUNREACH, 0, NULL, &err);
+}
+
+static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
+		       const struct hybridge_error *err)
+{
+	struct request *request = owner;
+	struct hybridge_error cause = {0};
+
+	request->dial = NULL;
+	if (conn) {
+		start_upgrade(request, conn);
+		return;
+	}
+	cause = *err;
+	if (os_errno == EMFILE || os_errno == ENFILE)
+		hybridge_hint(&cause, "raise the limit on open files: "
+				      "LimitNOFILE= or ulimit -Hn");
+	else
+		hybridge_hint(&cause, "check the relay's name, the way out to "
+				      "it, and HYBRIDGE_PROXY");
+	fail(request, verdict_of_dial(os_errno), 0, NULL, &cause);
+}
+
+static void start_dial(struct request *request)
+{
+	struct hybridge_error err = {0};
+
+	if (!request_move(request, REQUEST_DIALING))
+		return;
+	request->dial = relay_dial(request->sender, request->route,
+				   left_ms(request), on_dialled, request);
+	if (request->dial)
+		return;
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+	fail(request, ENETUNREACH, 0, NULL, &err);
+}
+
+/* Takes a place at the relay. */
+static void begin(struct request *request)
+{
+	struct hybridge_conn *conn = warm_take(request->route->warm);
+
+	request->placed = true;
+	request->route->dialing++;
+	request->warm = conn != NULL;
+	if (conn)
+		start_upgrade(request, conn);
+	else
+		start_dial(request);
+}
+
+void request_start_queued(struct hybridge_task *task)
+{
+	struct route *route =
+		hybridge_container(task, struct route, start_queued);
+
+	while (route->queue && route->dialing < ROUTE_DIALS_MAX) {
+		struct request *request = route->queue;
+
+		DL_DELETE2(route->queue, request, queue_prev, queue_next);
+		request->queued = false;
+		begin(request);
+	}
+}
+
+/* While the relay is asked: does the program still wait? */
+static void look(struct request *request)
+{
+	struct hybridge_error err = {0};
+	enum hold_state held = hold_look(&request->hold);
+	uint32_t left = left_ms(request);
+
+	locate(request);
+	if (held == HOLD_OVER ||
+	    (held == HOLD_NOT_YET &&
+	     now_us(request) - request->started_us > PATIENCE_US)) {
+		abandon(request);
+	} else if (left == 0 && request->state == REQUEST_QUEUED) {
+		hybridge_fail(&err, HYBRIDGE_ETIMEOUT,
+			      "%u others were being connected all the time",
+			      request->route->dialing);
+		hybridge_hint(&err, "raise HYBRIDGE_CONNECT_TIMEOUT, or look "
+				    "why the relay is slow");
+		fail(request, ETIMEDOUT, 0, NULL, &err);
+	} else {
+		/* The dial and the upgrade have the same time-out. */
+		set_tick(request, left > 0 && left < LOOK_MS ? left : LOOK_MS);
+	}
+}
+
+static void on_tick(struct hybridge_timer *timer)
+{
+	struct request *request =
+		hybridge_container(timer, struct request, tick);
+
+	switch (request->state) {
+	case REQUEST_QUEUED:
+	case REQUEST_DIALING:
+	case REQUEST_UPGRADING:
+		look(request);
+		break;
+	case REQUEST_COMPLETING:
+		step_completing(request);
+		break;
+	case REQUEST_REFUSING:
+		step_refusing(request);
+		break;
+	case REQUEST_OPEN:
+	case REQUEST_ENDED:
+	case REQUEST_NUM_STATES:
+		break;
+	}
+}
+
+static struct request *request_new(struct sender *sender,
+				   const struct hybridge_local_msg *msg,
+				   const char *host)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	request->host = strdup(host);
+	if (!request->host) {
+		free(request);
+		return NULL;
+	}
+	request->sender = sender;
+	request->port = msg->port;
+	request->asked = msg->addr;
+	request->started_us = hybridge_loop_now_us(sender->loop);
+	request->tick.fire = on_tick;
+	request->reap.run = run_reap;
+	hybridge_endpoint_uuid(request->session);
+	return request;
+}
+
+/* A program that dissolved its connect() and began another: only the new one counts. */
+static void replace_older(struct sender *sender, uint64_t cookie)
+{
+	struct request *older;
+
+	HASH_FIND(by_cookie, sender->by_cookie, &cookie, sizeof(cookie), older);
+	if (cookie && older)
+		abandon(older);
+}
+
+/* Why no connection can be found for it. */
+static void explain_unmapped(enum route_found found, const char *host,
+			     uint16_t port, struct hybridge_error *err)
+{
+	if (found == ROUTE_NO_PORT)
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "host %s is known, port %u is not configured",
+			      host, port);
+	else
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "the sender's own configuration does not map %s",
+			      host);
+	hybridge_hint(err, "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
+			   "the sender was started with, and restart it",
+		      host, port);
+}
+
+static void admit(struct request *request, enum route_found found,
+		  const struct hybridge_error *bad_hold)
+{
+	struct sender *sender = request->sender;
+	struct route *route = request->route;
+	struct hybridge_error err = *bad_hold;
+
+	if (err.code == HYBRIDGE_OK && found != ROUTE_FOUND)
+		explain_unmapped(found, request->host, request->port, &err);
+	sender->unmapped += found != ROUTE_FOUND;
+	if (err.code != HYBRIDGE_OK) {
+		fail(request, ECONNREFUSED, 0, NULL, &err);
+		return;
+	}
+	if (route->dialing < ROUTE_DIALS_MAX) {
+		begin(request);
+	} else {
+		DL_APPEND2(route->queue, request, queue_prev, queue_next);
+		request->queued = true;
+	}
+	if (request->state < REQUEST_COMPLETING)
+		set_tick(request, LOOK_MS);
+}
+
+void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
+		   const int *fds, size_t num_fds)
+{
+	struct hybridge_error bad_hold = {0};
+	struct hold hold = HOLD_NONE;
+	char host[256];
+	size_t index = 0;
+	enum route_found found = route_find(&sender->config, &sender->names,
+					    msg, host, &index);
+	bool early = msg->flags & HYBRIDGE_LOCAL_EARLY;
+	struct request *request;
+
+	if (hold_take(fds, num_fds, early, &hold, &bad_hold) != 0 &&
+	    hold.app < 0) {
+		hybridge_log_error(HYBRIDGE_LOG_WARNING,
+				   "connect request dropped", &bad_hold, NULL);
+		hold_close(&hold);
+		return;
+	}
+	replace_older(sender, hold_cookie(&hold));
+	request = request_new(sender, msg, host);
+	if (!request) {
+		hybridge_fail(&bad_hold, HYBRIDGE_ESYSTEM, "out of memory");
+		hybridge_log_error(HYBRIDGE_LOG_ERROR,
+				   "connect request dropped", &bad_hold, NULL);
+		(void)hold_refuse(&hold, ECONNREFUSED);
+		hold_close(&hold);
+		return;
+	}
+	request->hold = hold;
+	request->cookie = hold_cookie(&hold);
+	request->route =
+		found == ROUTE_FOUND ? &sender->routes[index] : NULL;
+	enter(request);
+	admit(request, found, &bad_hold);
+}
+
+void request_reset(struct request *request)
+{
+	if (request->pump)
+		hybridge_pump_stop(request->pump);
+	else
+		end(request);
+}

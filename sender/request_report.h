@@ -1,0 +1,34 @@
+/*
+ * request_report.h - what a request tells the log, one line per event.
+ */
+#ifndef SENDER_REQUEST_REPORT_H
+#define SENDER_REQUEST_REPORT_H
+
+#include <hybridge/error.h>
+#include <hybridge/pump.h>
+
+#include "request.h"
+
+/**
+ * request_report_refused() - A request is about to be refused
+ * @verdict: errno that the program will see
+ * @status:  HTTP status that caused it, or 0
+ * @reason:  Its text, or NULL
+ * @err:     Cause and remedy
+ */
+void request_report_refused(const struct request *request, int verdict,
+			    int status, const char *reason,
+			    const struct hybridge_error *err);
+
+/** request_report_opened() - The program is connected */
+void request_report_opened(const struct request *request);
+
+/** request_report_abandoned() - The program gave up; @when: what we were doing */
+void request_report_abandoned(const struct request *request, const char *when);
+
+/** request_report_closed() - The stream has ended */
+void request_report_closed(const struct request *request, enum hybridge_end end,
+			   uint16_t close_code,
+			   const struct hybridge_pump_stats *stats);
+
+#endif

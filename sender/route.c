@@ -1,0 +1,97 @@
+/*
+ * route.c - finds the connection that a request is for, and counts what happens on it.
+ */
+#include "route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "names.h"
+
+static void copy_text(char host[static 256], const char *text, size_t len)
+{
+	if (len > 255)
+		len = 255;
+	memcpy(host, text, len);
+	host[len] = '\0';
+}
+
+const char *route_name_of(const struct hybridge_config *config,
+			  const struct names *names,
+			  const struct hybridge_ip *addr, size_t *len)
+{
+	const struct hybridge_map_entry *entry;
+	const char *name;
+	uint32_t v4;
+
+	if (!hybridge_address_is_ours(config->range, addr, &v4))
+		return NULL;
+	name = names_find(names, v4);
+	if (name) {
+		*len = strlen(name);
+		return name;
+	}
+	entry = hybridge_address_lookup(&config->map, config->range, v4);
+	if (!entry)
+		return NULL;
+	*len = entry->host.len;
+	return entry->host.text;
+}
+
+enum route_found route_find(const struct hybridge_config *config,
+			    const struct names *names,
+			    const struct hybridge_local_msg *msg,
+			    char host[static 256], size_t *index)
+{
+	const struct hybridge_map_entry *entry;
+	const char *name = msg->host;
+	size_t len = msg->host_len;
+	bool known = false;
+
+	if (len == 0)
+		name = route_name_of(config, names, &msg->addr, &len);
+	if (name) {
+		copy_text(host, name, len);
+		entry = hybridge_map_find_name(
+			&config->map,
+			(struct hybridge_span){host, strlen(host)}, msg->port,
+			&known);
+	} else {
+		hybridge_ip_format(&msg->addr, host);
+		entry = hybridge_map_find_ip(&config->map, &msg->addr,
+					     msg->port, &known);
+	}
+	if (!entry)
+		return known ? ROUTE_NO_PORT : ROUTE_NO_HOST;
+	*index = entry->connection;
+	return ROUTE_FOUND;
+}
+
+void route_succeeded(struct route *route, int64_t now_us)
+{
+	route->open++;
+	route->total++;
+	route->last_used_us = now_us;
+	route->last_error = (struct hybridge_error){0};
+	route->error_count = 0;
+}
+
+void route_failed(struct route *route, int64_t now_us,
+		  const struct hybridge_error *err)
+{
+	if (strcmp(route->last_error.what, err->what) != 0) {
+		route->last_error = *err;
+		route->error_since_us = now_us;
+		route->error_count = 0;
+	}
+	route->failed++;
+	route->error_count++;
+	route->last_used_us = now_us;
+}
+
+void route_ended(struct route *route, const struct hybridge_pump_stats *stats)
+{
+	route->open--;
+	route->bytes_in += stats->from_ws;
+	route->bytes_out += stats->to_ws;
+}

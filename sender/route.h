@@ -1,0 +1,95 @@
+/*
+ * route.h - one configured connection at run time: token, queue, counters.
+ */
+#ifndef SENDER_ROUTE_H
+#define SENDER_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hybridge/config.h>
+#include <hybridge/error.h>
+#include <hybridge/local.h>
+#include <hybridge/loop.h>
+#include <hybridge/pump.h>
+
+#include "token.h"
+
+struct names;
+struct request;
+struct warm;
+
+/**
+ * struct route - One connection
+ * @connection:   Its configuration
+ * @host_header:  Host header for the relay; owned
+ * @queue:        Requests that wait for one of ROUTE_DIALS_MAX places
+ * @start_queued: Gives the places that became free to those who wait
+ * @dialing:      Requests on their way to the relay, or at it
+ * @warm:         Connections that are open already
+ * @open, @total, @failed: Streams open now, opened ever, requests refused
+ * @bytes_in, @bytes_out: Of streams that have ended; in: to the program
+ * @last_used_us: 0: never
+ * @last_error:   Code HYBRIDGE_OK unless the last request failed
+ * @error_since_us, @error_count: Since when, and how often in a row
+ */
+struct route {
+	const struct hybridge_connection *connection;
+	char *host_header;
+	struct token_cache token;
+	struct request *queue;
+	struct hybridge_task start_queued;
+	unsigned int dialing;
+	struct warm *warm;
+	uint64_t open;
+	uint64_t total;
+	uint64_t failed;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	int64_t last_used_us;
+	struct hybridge_error last_error;
+	int64_t error_since_us;
+	uint64_t error_count;
+};
+
+/* At once: more would only make each handshake slower. */
+#define ROUTE_DIALS_MAX 128
+
+/** enum route_found - What route_find() found */
+enum route_found {
+	ROUTE_FOUND,
+	ROUTE_NO_PORT, /* the host is mapped, this port is not */
+	ROUTE_NO_HOST,
+};
+
+/**
+ * route_find() - Which connection a request is for
+ * @names: What addresses of suffix entries stand for
+ * @msg:   Host and port, or address and port
+ * @host:  Set to the host's name, or to the address as text
+ * @index: ROUTE_FOUND: index of the connection
+ */
+enum route_found route_find(const struct hybridge_config *config,
+			    const struct names *names,
+			    const struct hybridge_local_msg *msg,
+			    char host[static 256], size_t *index);
+
+/**
+ * route_name_of() - The name that an address was given out for
+ * Return: Its text, @len bytes; or NULL
+ */
+const char *route_name_of(const struct hybridge_config *config,
+			  const struct names *names,
+			  const struct hybridge_ip *addr, size_t *len);
+
+/** route_succeeded() - A request was completed */
+void route_succeeded(struct route *route, int64_t now_us);
+
+/** route_failed() - A request was refused because of @err */
+void route_failed(struct route *route, int64_t now_us,
+		  const struct hybridge_error *err);
+
+/** route_ended() - A stream has ended */
+void route_ended(struct route *route, const struct hybridge_pump_stats *stats);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * sender.c - makes the sender, and decides when it leaves.
+ */
+#include "sender.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include <hybridge/log.h>
+#include <hybridge/tls.h>
+
+#include <hybridge/endpoint.h>
+#include "local.h"
+#include "request.h"
+#include "warm.h"
+
+#define STOP_PATIENCE_MS 5000
+#define LEAVE_AGAIN_MS   1000 /* when somebody else has the lock */
+
+static void on_idle(struct hybridge_timer *timer);
+static void on_patience(struct hybridge_timer *timer);
+
+static int make_routes(struct sender *sender, struct hybridge_error *err)
+{
+	size_t num = sender->config.num_connections;
+
+	sender->routes = calloc(num, sizeof(*sender->routes));
+	for (size_t i = 0; sender->routes && i < num; i++) {
+		struct route *route = &sender->routes[i];
+		const struct hybridge_connstr *relay =
+			&sender->config.connections[i].relay;
+
+		route->connection = &sender->config.connections[i];
+		route->start_queued.run = request_start_queued;
+		route->host_header = hybridge_endpoint_host(relay->host, relay->port,
+						   !relay->plaintext);
+		route->warm = warm_new(sender, route);
+		if (!route->host_header || !route->warm)
+			goto fail;
+	}
+	if (sender->routes)
+		return 0;
+fail:
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	return -1;
+}
+
+struct sender *sender_new(struct hybridge_loop *loop,
+			  struct hybridge_config *config,
+			  struct hybridge_error *err)
+{
+	struct sender *sender = calloc(1, sizeof(*sender));
+
+	if (!sender) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return NULL;
+	}
+	sender->loop = loop;
+	sender->config = *config;
+	sender->since_us = hybridge_loop_now_us(loop);
+	sender->idle.fire = on_idle;
+	sender->patience.fire = on_patience;
+	sender->tls = hybridge_tls_client_ctx(config->ca_file, err);
+	if (!sender->tls || make_routes(sender, err) != 0) {
+		sender->config = (struct hybridge_config){0};
+		sender_free(sender);
+		return NULL;
+	}
+	*config = (struct hybridge_config){0}; /* taken over */
+	return sender;
+}
+
+/* Leaving: because we were told to, or because nobody needs us. */
+
+static void arm(struct sender *sender, struct hybridge_timer *timer,
+		uint32_t ms)
+{
+	/* Out of memory: rather leave now than never. */
+	if (hybridge_timer_set(sender->loop, timer, ms) != 0)
+		hybridge_loop_stop(sender->loop);
+}
+
+static bool is_idle(const struct sender *sender)
+{
+	return sender->num_requests == 0 &&
+	       (!sender->local || local_is_idle(sender->local));
+}
+
+static void on_idle(struct hybridge_timer *timer)
+{
+	struct sender *sender = hybridge_container(timer, struct sender, idle);
+
+	if (!is_idle(sender))
+		return;
+	if (local_leave(sender->local)) {
+		hybridge_log_fields(HYBRIDGE_LOG_INFO, "idle, left", NULL);
+		hybridge_loop_stop(sender->loop);
+	} else if (is_idle(sender)) {
+		arm(sender, timer, LEAVE_AGAIN_MS);
+	}
+}
+
+void sender_changed(struct sender *sender)
+{
+	if (sender->stopping) {
+		if (sender->num_requests == 0)
+			hybridge_loop_stop(sender->loop);
+	} else if (sender->idle_exit && is_idle(sender)) {
+		arm(sender, &sender->idle, sender->config.idle_exit_ms);
+	} else if (sender->idle_exit) {
+		hybridge_timer_clear(sender->loop, &sender->idle);
+	}
+}
+
+static void on_patience(struct hybridge_timer *timer)
+{
+	struct sender *sender =
+		hybridge_container(timer, struct sender, patience);
+	struct request *request, *next;
+
+	DL_FOREACH_SAFE(sender->requests, request, next)
+		request_reset(request);
+}
+
+void sender_stop(struct sender *sender)
+{
+	struct request *request, *next;
+
+	hybridge_log(HYBRIDGE_LOG_INFO, "stopping",
+		     HYBRIDGE_NUM("requests", sender->num_requests));
+	sender->stopping = true;
+	if (sender->local)
+		local_stop(sender->local);
+	for (size_t i = 0; i < sender->config.num_connections; i++)
+		warm_drop(sender->routes[i].warm);
+	DL_FOREACH_SAFE(sender->requests, request, next)
+		request_refuse(request, ECONNREFUSED);
+	arm(sender, &sender->patience, STOP_PATIENCE_MS);
+	sender_changed(sender);
+}
+
+void sender_free(struct sender *sender)
+{
+	struct request *request, *next;
+
+	if (!sender)
+		return;
+	sender->stopping = true;
+	local_free(sender->local);
+	DL_FOREACH_SAFE(sender->requests, request, next)
+		request_reset(request);
+	/* Streams end from the loop: one turn more, which the last of them ends. */
+	if (sender->num_requests > 0)
+		hybridge_loop_run(sender->loop);
+	hybridge_timer_clear(sender->loop, &sender->idle);
+	hybridge_timer_clear(sender->loop, &sender->patience);
+	for (size_t i = 0;
+	     sender->routes && i < sender->config.num_connections; i++) {
+		warm_free(sender->routes[i].warm);
+		token_forget(&sender->routes[i].token);
+		free(sender->routes[i].host_header);
+	}
+	free(sender->routes);
+	names_free(&sender->names);
+	SSL_CTX_free(sender->tls);
+	hybridge_config_free(&sender->config);
+	free(sender);
+}

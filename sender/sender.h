@@ -1,0 +1,75 @@
+/*
+ * sender.h - what the parts of hybridge-sender share.
+ */
+#ifndef SENDER_SENDER_H
+#define SENDER_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <openssl/ssl.h>
+
+#include <hybridge/config.h>
+#include <hybridge/error.h>
+#include <hybridge/loop.h>
+
+#include "names.h"
+#include "route.h"
+
+struct local;
+struct request;
+
+/**
+ * struct sender - The one sender of a process
+ * @routes:   One for each of the configuration's connections, same index
+ * @requests: List of all, oldest first
+ * @by_cookie, @by_address: The same, by A's cookie and by A's local address
+ * @num_requests: Length of the list
+ * @unmapped: Requests for a host that no connection has
+ * @local:    The socket that requests come from
+ * @since_us: When we started
+ * @idle_exit: Whether to leave when nothing has happened for config.idle_exit_ms
+ * @stopping: No new requests; leave when the last one has ended
+ */
+struct sender {
+	struct hybridge_loop *loop;
+	struct hybridge_config config;
+	SSL_CTX *tls;
+	struct route *routes;
+	struct request *requests;
+	struct request *by_cookie;
+	struct request *by_address;
+	unsigned int num_requests;
+	uint64_t unmapped;
+	struct names names;
+	struct local *local;
+	int64_t since_us;
+	bool idle_exit;
+	bool stopping;
+	struct hybridge_timer idle;
+	struct hybridge_timer patience;
+};
+
+/**
+ * sender_new() - Make a sender that has no socket yet
+ * @config: Taken over: emptied on success, untouched on failure
+ *
+ * Return: The sender, or NULL with @err set
+ */
+HYBRIDGE_MUSTUSE struct sender *sender_new(struct hybridge_loop *loop,
+					   struct hybridge_config *config,
+					   struct hybridge_error *err);
+
+/** sender_changed() - A request or a client came or went: idle?  over? */
+void sender_changed(struct sender *sender);
+
+/**
+ * sender_stop() - Refuse what is held, let streams end for 5 s, then reset them; then the loop
+ * is stopped
+ */
+void sender_stop(struct sender *sender);
+
+/** sender_free() - Release; the loop must not run any more.  NULL is fine */
+void sender_free(struct sender *sender);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * token.c - caches one connection's token: signing costs time, and a stream should not.
+ */
+#include "token.h"
+
+void token_forget(struct token_cache *cache)
+{
+	hybridge_endpoint_token_free(&cache->token);
+	cache->made = 0;
+}
+
+int token_get(struct token_cache *cache, const struct hybridge_connstr *relay,
+	      time_t now, const char **text, struct hybridge_error *err)
+{
+	struct hybridge_endpoint_token fresh;
+
+	if (cache->made == 0 || now >= cache->token.renew ||
+	    now < cache->made) {
+		if (hybridge_endpoint_token_make(relay, now, &fresh, err) != 0)
+			return -1;
+		token_forget(cache);
+		cache->token = fresh;
+		cache->made = now;
+	}
+	*text = cache->token.text;
+	return 0;
+}

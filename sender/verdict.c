@@ -1,0 +1,138 @@
+/*
+ * verdict.c - maps the relay's answers to errnos, causes and remedies.
+ */
+#include "verdict.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define AGENT_PREFIX "hybridge "
+
+/* What our agent may say; anything else it says counts as a refusal. */
+static const struct {
+	const char *name;
+	int value;
+} verdicts[] = {
+	{"ECONNREFUSED", ECONNREFUSED}, {"ETIMEDOUT", ETIMEDOUT},
+	{"EHOSTUNREACH", EHOSTUNREACH}, {"ENETUNREACH", ENETUNREACH},
+	{"EACCES", EACCES},
+};
+#define NUM_VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
+
+static int verdict_of_agent(const char *reason)
+{
+	const char *name = reason + strlen(AGENT_PREFIX);
+
+	if (strncmp(reason, AGENT_PREFIX, strlen(AGENT_PREFIX)) != 0)
+		return 0;
+	for (size_t i = 0; i < NUM_VERDICTS; i++) {
+		size_t len = strlen(verdicts[i].name);
+
+		if (strncmp(name, verdicts[i].name, len) == 0 &&
+		    name[len] == ':')
+			return verdicts[i].value;
+	}
+	return 0;
+}
+
+int verdict_of_status(int status, const char *reason)
+{
+	int said = verdict_of_agent(reason);
+
+	if (said)
+		return said;
+	switch (status) {
+	case 401:
+	case 403:
+		return EACCES;
+	case 408:
+	case 504:
+		return ETIMEDOUT;
+	default:
+		return ECONNREFUSED;
+	}
+}
+
+int verdict_of_dial(int os_errno)
+{
+	return os_errno == ETIMEDOUT ? ETIMEDOUT : ENETUNREACH;
+}
+
+const char *verdict_name(int verdict)
+{
+	for (size_t i = 0; i < NUM_VERDICTS; i++)
+		if (verdicts[i].value == verdict)
+			return verdicts[i].name;
+	return "unknown";
+}
+
+/* Our agent reached the relay: the trouble is between it and the service. */
+static void explain_agent(const struct hybridge_upgrade_result *result,
+			  struct hybridge_error *err)
+{
+	hybridge_fail(err, HYBRIDGE_EREFUSED, "the agent said: %s",
+		      result->reason + strlen(AGENT_PREFIX));
+	hybridge_hint(err, "look at the service, and at the agent's log for "
+			   "this session");
+}
+
+void verdict_explain(const struct hybridge_upgrade_result *result,
+		     const char *entity, struct hybridge_error *err)
+{
+	const char *reason = result->reason;
+
+	if (verdict_of_agent(reason)) {
+		explain_agent(result, err);
+		return;
+	}
+	switch (result->status) {
+	case 401:
+		hybridge_fail(err, HYBRIDGE_EDENIED,
+			      "the relay does not accept our token: 401 %s",
+			      reason);
+		hybridge_hint(err, "check SharedAccessKeyName and "
+				   "SharedAccessKey, and this machine's clock");
+		break;
+	case 403:
+		hybridge_fail(err, HYBRIDGE_EDENIED,
+			      "the relay does not let us in: 403 %s", reason);
+		hybridge_hint(err, "use a rule that has the Send right");
+		break;
+	case 404:
+		hybridge_fail(err, HYBRIDGE_EREFUSED,
+			      "nobody listens on hybrid connection %s: 404 %s",
+			      entity, reason);
+		hybridge_hint(err, "start the agent for it; check EntityPath");
+		break;
+	case 408:
+	case 504:
+		hybridge_fail(err, HYBRIDGE_ETIMEOUT,
+			      "the far side did not answer in time: %d %s",
+			      result->status, reason);
+		hybridge_hint(err, "check the agent and its network");
+		break;
+	default:
+		hybridge_fail(err, HYBRIDGE_EREFUSED,
+			      "the relay or its listener refused: %d %s",
+			      result->status, reason);
+		hybridge_hint(err, "look at the listener's log");
+	}
+}
+
+void verdict_tracking(const char *reason, char out[static VERDICT_TRACKING_MAX])
+{
+	static const char key[] = "TrackingId:";
+	const char *from = strstr(reason, key);
+	size_t len;
+
+	out[0] = '\0';
+	if (!from)
+		return;
+	from += strlen(key);
+	len = strcspn(from, ", ");
+	if (len >= VERDICT_TRACKING_MAX)
+		len = VERDICT_TRACKING_MAX - 1;
+	memcpy(out, from, len);
+	out[len] = '\0';
+}

@@ -1,0 +1,70 @@
+/* names.h - what the hooks of the resolver family have in common. */
+#ifndef SHIM_NAMES_H
+#define SHIM_NAMES_H
+
+#include <netdb.h>
+
+#include "match.h"
+
+#define SHIM_HOST_SIZE 256 /* a host name with its NUL */
+
+/**
+ * struct shim_name - A mapped name that a program asks for
+ * @text:  The name, NUL-terminated, as asked for, without a trailing dot
+ * @len:   Its length
+ * @v4:    The address given out for it, host order
+ */
+struct shim_name {
+	char text[SHIM_HOST_SIZE];
+	size_t len;
+	uint32_t v4;
+};
+
+/**
+ * shim_name_resolve() - Look a name up in the map
+ * @name: As the program asked for it; may be NULL
+ * @out:  Filled in when it is mapped
+ *
+ * Of a name that a suffix entry matches, the sender is told which address it
+ * got: connect() will know only that.
+ *
+ * Return: Whether it is mapped
+ */
+bool shim_name_resolve(const char *name, struct shim_name *out);
+
+/**
+ * shim_name_of_address() - The name that an address was given out for
+ * @ip:   Any address
+ * @out:  The name, NUL-terminated
+ *
+ * Asks the sender for addresses that only it knows.
+ *
+ * Return: Whether there is one
+ */
+bool shim_name_of_address(const struct hybridge_ip *ip,
+			  char out[static SHIM_HOST_SIZE]);
+
+/**
+ * struct shim_hostent - Everything that a hostent(3) points to
+ */
+struct shim_hostent {
+	char *addresses[2];
+	char *aliases[1];
+	unsigned char address[16];
+	char name[SHIM_HOST_SIZE];
+};
+
+/**
+ * shim_hostent_fill() - Build a host entry
+ * @buf:    Memory for what it points to, aligned or not
+ * @size:   Bytes of it
+ * @name:   Official name
+ * @family: AF_INET or AF_INET6
+ * @addr:   4 or 16 bytes
+ *
+ * Return: false when @buf is too small
+ */
+bool shim_hostent_fill(struct hostent *out, char *buf, size_t size,
+		       const char *name, int family, const void *addr);
+
+#endif

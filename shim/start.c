@@ -1,0 +1,253 @@
+/*
+ * start.c - creates the sender's process out of somebody else's program.
+ *
+ * Theory of operation: as posix_spawn() does it, a child that shares the
+ * memory and lets its parent wait (CLONE_VM, CLONE_VFORK) on a stack of its
+ * own: no page table is copied, however large the program.  It has no exit
+ * signal, so the program's wait() never shows it, and it only starts the
+ * sender in the same way and leaves, so that the sender's parent is init and
+ * nobody needs to reap it.  A program that init's work falls to itself (as
+ * process 1 of a container, or as a subreaper) would then see the sender as a
+ * child of its own: there the sender stays our child, without exit signal.
+ *
+ * Until the program is executed, only system calls: the memory is the
+ * program's, and other threads are running in it.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "debug.h"
+#include "start.h"
+#include "sys.h"
+
+#define LISTENER   3
+#define STACK_SIZE 32768
+#define SIGNALS    64
+#define DESCRIPTORS_MAX \
+	65536 /* closed one by one where close_range() is missing */
+
+struct start {
+	const char *program;
+	char **env;
+	int listener;
+	int error;      /* positive errno of the child */
+	bool is_direct; /* no process in between */
+	char *stack;    /* top of the second child's */
+};
+
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+/* Runs @fn in a child that shares our memory; @fn never returns. */
+static long clone_and_wait(char *stack_top, void (*fn)(void *), void *arg)
+{
+	long flags = CLONE_VM | CLONE_VFORK;
+#if defined(__x86_64__)
+	long ret;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "mov %[arg], %%rdi\n\t"
+			 "call *%[fn]\n\t"
+			 "ud2\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"(SYS_clone), "D"(flags), "S"(stack_top),
+			   "d"(0L), [fn] "r"(fn), [arg] "r"(arg)
+			 : "rcx", "r11", "memory", "cc");
+	return ret;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = SYS_clone;
+	register long x0 __asm__("x0") = flags;
+	register char *x1 __asm__("x1") = stack_top;
+	register long x2 __asm__("x2") = 0;
+
+	__asm__ volatile("svc 0\n\t"
+			 "cbnz x0, 1f\n\t"
+			 "mov x29, xzr\n\t"
+			 "mov x0, %[arg]\n\t"
+			 "blr %[fn]\n\t"
+			 "brk 1\n"
+			 "1:"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1),
+			   "r"(x2), [fn] "r"(fn), [arg] "r"(arg)
+			 : "x30", "memory", "cc");
+	return x0;
+#endif
+}
+
+static _Noreturn void leave(int status)
+{
+	for (;;)
+		sys_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+static void close_from(int first)
+{
+	if (sys_call(SYS_close_range, first, (long)~0U, 0, 0, 0, 0) == 0)
+		return;
+	for (int fd = first; fd < DESCRIPTORS_MAX; fd++)
+		sys_close(fd);
+}
+
+static int arrange_descriptors(int listener)
+{
+	int ret, null;
+
+	if (listener != LISTENER)
+		ret = sys_dup3(listener, LISTENER, 0);
+	else
+		ret = sys_fcntl(listener, F_SETFD, 0);
+	if (ret < 0)
+		return ret;
+	close_from(LISTENER + 1);
+	null = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
+	for (int fd = 0; fd <= 2; fd++)
+		if (null < 0)
+			sys_close(fd);
+		else if (null != fd)
+			sys_dup3(null, fd, 0);
+	if (null > LISTENER)
+		sys_close(null);
+	return 0;
+}
+
+static void reset_signals(void)
+{
+	struct kernel_sigaction by_default = {.handler = SIG_DFL};
+	uint64_t none = 0;
+
+	for (int signal = 1; signal <= SIGNALS; signal++)
+		sys_call(SYS_rt_sigaction, signal, (long)&by_default, 0,
+			 SYS_SIGSET_BYTES, 0, 0);
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0,
+		 SYS_SIGSET_BYTES, 0, 0);
+}
+
+/* The child that becomes the sender. */
+static void become_sender(void *arg)
+{
+	static const char name[] = "hybridge-sender";
+	static const char activated[] = "--activated";
+	struct start *start = arg;
+	const char *argv[] = {name, activated, NULL};
+	long ret = arrange_descriptors(start->listener);
+
+	if (ret == 0) {
+		sys_call(SYS_setsid, 0, 0, 0, 0, 0, 0);
+		sys_call(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
+		reset_signals();
+		ret = sys_call(SYS_execve, (long)start->program, (long)argv,
+			       (long)start->env, 0, 0, 0);
+	}
+	start->error = (int)-ret;
+	leave(127);
+}
+
+/* The child in between. */
+static void detach(void *arg)
+{
+	struct start *start = arg;
+	long pid = clone_and_wait(start->stack, become_sender, start);
+
+	if (pid < 0)
+		start->error = (int)-pid;
+	leave(0);
+}
+
+static bool adopts_orphans(void)
+{
+	int subreaper = 0;
+
+	sys_call(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&subreaper, 0, 0, 0,
+		 0);
+	return subreaper || sys_getpid() == 1;
+}
+
+static void run(struct start *start, char *stacks)
+{
+	uint64_t all = ~(uint64_t)0, saved = 0;
+	long pid;
+
+	/* A handler must not run in the children: the memory is the program's. */
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&saved,
+		 SYS_SIGSET_BYTES, 0, 0);
+	start->is_direct = adopts_orphans();
+	start->stack = stacks + STACK_SIZE;
+	pid = clone_and_wait(stacks + (size_t)2 * STACK_SIZE,
+			     start->is_direct ? become_sender : detach, start);
+	if (pid < 0)
+		start->error = (int)-pid;
+	else if (!start->is_direct || start->error)
+		while (sys_call(SYS_wait4, pid, 0, __WALL, 0, 0, 0) == -EINTR)
+			;
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&saved, 0,
+		 SYS_SIGSET_BYTES, 0, 0);
+}
+
+static bool is_variable(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(text, name, len) == 0 && text[len] == '=';
+}
+
+/* The program's environment without LD_PRELOAD, and with an absolute path. */
+static char **make_env(const struct shim_config *config, size_t *size)
+{
+	static const char key[] = "HYBRIDGE_ENV=";
+	size_t count = 0, len = 0, key_len = sizeof(key) - 1;
+	size_t path_len = config->env_file ? strlen(config->env_file) : 0;
+	char **env, *text;
+
+	while (environ && environ[count])
+		count++;
+	*size = (count + 2) * sizeof(*env) + key_len + path_len + 1;
+	env = sys_map(*size);
+	if (!env)
+		return NULL;
+	for (size_t i = 0; i < count && environ[i]; i++)
+		if (!is_variable(environ[i], "LD_PRELOAD") &&
+		    !(config->env_file &&
+		      is_variable(environ[i], "HYBRIDGE_ENV")))
+			env[len++] = environ[i];
+	if (config->env_file) {
+		text = (char *)(env + count + 2);
+		memcpy(text, key, key_len);
+		memcpy(text + key_len, config->env_file, path_len + 1);
+		env[len] = text;
+	}
+	return env;
+}
+
+int shim_start_process(const struct shim_config *config, const char *program,
+		       int listener)
+{
+	struct start start = {.program = program, .listener = listener};
+	char *stacks = sys_map((size_t)2 * STACK_SIZE);
+	size_t env_size = 0;
+
+	start.env = make_env(config, &env_size);
+	if (stacks && start.env)
+		run(&start, stacks);
+	else
+		start.error = ENOMEM;
+	if (stacks)
+		sys_munmap(stacks, (size_t)2 * STACK_SIZE);
+	if (start.env)
+		sys_munmap(start.env, env_size);
+	return -start.error;
+}
