@@ -1,0 +1,146 @@
+/*
+ * bus.c - who listens for X, and "please accept", within one process.
+ */
+#include "bus.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+#include <utlist.h>
+
+struct bus_topic {
+	char *entity; /* hash key, owned */
+	struct bus_member *members;
+	size_t num_members;
+	UT_hash_handle hh;
+};
+
+struct bus {
+	struct bus_topic *topics;
+	bus_left_fn *left;
+	void *owner;
+	uint64_t last_id;
+};
+
+struct bus *bus_new(bus_left_fn *left, void *owner)
+{
+	struct bus *bus = calloc(1, sizeof(*bus));
+
+	if (bus) {
+		bus->left = left;
+		bus->owner = owner;
+	}
+	return bus;
+}
+
+static void topic_free(struct bus *bus, struct bus_topic *topic)
+{
+	HASH_DEL(bus->topics, topic);
+	free(topic->entity);
+	free(topic);
+}
+
+void bus_free(struct bus *bus)
+{
+	struct bus_topic *topic;
+	struct bus_topic *next;
+
+	if (!bus)
+		return;
+	HASH_ITER(hh, bus->topics, topic, next)
+	{
+		topic_free(bus, topic);
+	}
+	free(bus);
+}
+
+static struct bus_topic *find_topic(const struct bus *bus, const char *entity)
+{
+	struct bus_topic *topic;
+
+	HASH_FIND_STR(bus->topics, entity, topic);
+	return topic;
+}
+
+static struct bus_topic *make_topic(struct bus *bus, const char *entity)
+{
+	struct bus_topic *topic = calloc(1, sizeof(*topic));
+
+	if (!topic)
+		return NULL;
+	topic->entity = strdup(entity);
+	if (!topic->entity) {
+		free(topic);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, bus->topics, topic->entity, strlen(topic->entity),
+			topic);
+	return topic;
+}
+
+int bus_join(struct bus *bus, const char *entity, struct bus_member *member)
+{
+	struct bus_topic *topic = find_topic(bus, entity);
+
+	if (!topic)
+		topic = make_topic(bus, entity);
+	if (!topic)
+		return -1;
+	member->id = ++bus->last_id;
+	member->topic = topic;
+	DL_APPEND(topic->members, member);
+	topic->num_members++;
+	return 0;
+}
+
+void bus_leave(struct bus *bus, struct bus_member *member)
+{
+	struct bus_topic *topic = member->topic;
+
+	if (!topic)
+		return;
+	DL_DELETE(topic->members, member);
+	member->topic = NULL;
+	if (--topic->num_members == 0)
+		topic_free(bus, topic);
+	bus->left(bus->owner, member->id);
+}
+
+size_t bus_count(const struct bus *bus, const char *entity)
+{
+	const struct bus_topic *topic = find_topic(bus, entity);
+
+	return topic ? topic->num_members : 0;
+}
+
+static bool was_asked(uint64_t id, const uint64_t *asked, size_t num_asked)
+{
+	for (size_t i = 0; i < num_asked; i++)
+		if (asked[i] == id)
+			return true;
+	return false;
+}
+
+uint64_t bus_invite(struct bus *bus, const char *entity, const uint64_t *asked,
+		    size_t num_asked, const struct bus_invite *invite)
+{
+	const struct bus_topic *topic = find_topic(bus, entity);
+	struct bus_member *member;
+	struct bus_member *chosen = NULL;
+	uint32_t candidates = 0;
+
+	if (!topic)
+		return 0;
+	/* Each of the first n is chosen with the probability 1/n. */
+	DL_FOREACH(topic->members, member)
+	{
+		if (!was_asked(member->id, asked, num_asked) &&
+		    arc4random_uniform(++candidates) == 0)
+			chosen = member;
+	}
+	if (!chosen || chosen->accept(chosen, invite) != 0)
+		return 0;
+	return chosen->id;
+}

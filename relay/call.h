@@ -1,0 +1,67 @@
+/*
+ * call.h - one whole request, on its way to who serves it.
+ */
+#ifndef HYBRIDGE_RELAY_CALL_H
+#define HYBRIDGE_RELAY_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hybridge/conn.h>
+#include <hybridge/http.h>
+
+#include "auth.h"
+#include "relay.h"
+#include "target.h"
+#include "tracking.h"
+
+/**
+ * struct call - A request; everything in it is borrowed but the connection
+ * @conn:   Whoever serves the call takes it over, whatever comes of it
+ * @host:   Host header
+ * @guid:   The caller's sb-hc-id, or a fresh one
+ * @remote_address, @remote_port: Who calls
+ */
+struct call {
+	struct relay *relay;
+	struct hybridge_conn *conn;
+	const struct hybridge_http_head *head;
+	struct target target;
+	struct hybridge_span host;
+	char guid[TRACKING_GUID];
+	const char *remote_address;
+	uint16_t remote_port;
+};
+
+/**
+ * call_refuse() - Answer with a status and a text that can be tracked; closes
+ * @message: Without full stop
+ */
+void call_refuse(const struct call *call, int status, const char *message);
+
+/**
+ * call_authorize() - Check the caller's token
+ * @entity:  Hybrid connection that is asked for
+ * @out:     The decision; its expiry and key name
+ * @carrier: Where the token was
+ *
+ * Return: true when allowed; false when the call was refused, logged and counted
+ */
+HYBRIDGE_MUSTUSE bool call_authorize(const struct call *call,
+				     const struct entity *entity,
+				     enum entity_right right,
+				     struct auth_result *out,
+				     enum auth_carrier *carrier);
+
+/**
+ * call_log_denied() - Log and count a token that was refused
+ * @what:   Constant text for the log
+ */
+void call_log_denied(struct relay *relay, const char *what,
+		     const char *entity, const struct auth_result *result,
+		     const char *remote);
+
+/** call_accept_key() - Sec-WebSocket-Accept for this request */
+void call_accept_key(const struct call *call, char out[static 29]);
+
+#endif

@@ -1,0 +1,331 @@
+/*
+ * listener.c - control channels: who listens, for which hybrid connection, until when.
+ *
+ * A listener is on the bus from its 101 until it ends, or until we begin to close
+ * it, whichever comes first: whoever is being closed is not asked to accept.
+ */
+#include "listener.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include <hybridge/channel.h>
+#include <hybridge/log.h>
+#include <hybridge/message.h>
+#include <hybridge/ws.h>
+
+#include "../common/authority.h"
+#include "answer.h"
+
+#define GRACE_SECONDS	300   /* .NET and hyco-ws renew exactly at the expiry */
+#define MESSAGE_LIMIT	65000 /* Microsoft's listeners take 65,536 bytes */
+#define TIMER_MAX_SECONDS 86400
+
+struct listener {
+	struct relay *relay;
+	struct bus_member member;
+	struct hybridge_channel *channel;
+	struct meter *meter;
+	char *host;   /* as it was dialled */
+	char *remote;
+	char session[TRACKING_SHORT];
+	int64_t expiry; /* of its token, seconds since the epoch */
+	int64_t opened_us;
+	struct hybridge_timer timer;
+	struct listener *prev;
+	struct listener *next;
+};
+
+static void listener_free(struct listener *listener)
+{
+	if (!listener)
+		return;
+	free(listener->host);
+	free(listener->remote);
+	free(listener);
+}
+
+/* Out of every list: nobody finds it any more. */
+static void retire(struct listener *listener)
+{
+	struct relay *relay = listener->relay;
+
+	bus_leave(relay->bus, &listener->member);
+	hybridge_timer_clear(relay->loop, &listener->timer);
+	listener->meter->listeners--;
+	DL_DELETE(relay->listeners, listener);
+}
+
+static void close_listener(struct listener *listener, uint16_t code,
+			   const char *reason)
+{
+	bus_leave(listener->relay->bus, &listener->member);
+	hybridge_channel_close(listener->channel, code, reason);
+}
+
+static int pass_invite(struct bus_member *member,
+		       const struct bus_invite *invite)
+{
+	struct listener *listener =
+		hybridge_container(member, struct listener, member);
+	struct hybridge_message message = *invite->message;
+	char *text = NULL;
+	size_t len;
+	int ret = -1;
+
+	if (asprintf(&message.address, "%s://%s%s",
+		     listener->relay->tls ? "wss" : "ws",
+		     invite->host ? invite->host : listener->host,
+		     invite->target) < 0)
+		return -1;
+	text = hybridge_message_format_accept(&message);
+	free(message.address);
+	len = text ? strlen(text) : 0;
+	if (text && len <= MESSAGE_LIMIT)
+		ret = hybridge_channel_send(listener->channel, text, len);
+	free(text);
+	return ret;
+}
+
+static void on_expiry(struct hybridge_timer *timer);
+
+/* Wakes at the end of the grace, or once a day when that is far. */
+static int arm_expiry(struct listener *listener)
+{
+	int64_t left = listener->expiry + GRACE_SECONDS - (int64_t)time(NULL);
+
+	if (left < 0)
+		left = 0;
+	if (left > TIMER_MAX_SECONDS)
+		left = TIMER_MAX_SECONDS;
+	listener->timer.fire = on_expiry;
+	return hybridge_timer_set(listener->relay->loop, &listener->timer,
+				  (uint32_t)left * 1000);
+}
+
+static void on_expiry(struct hybridge_timer *timer)
+{
+	struct listener *listener =
+		hybridge_container(timer, struct listener, timer);
+
+	if (listener->expiry + GRACE_SECONDS > (int64_t)time(NULL) &&
+	    arm_expiry(listener) == 0)
+		return;
+	close_listener(listener, HYBRIDGE_WS_POLICY,
+		       "ExpiredToken: The token has expired and was not "
+		       "renewed");
+}
+
+static void on_renew(struct listener *listener, const char *token)
+{
+	struct relay *relay = listener->relay;
+	const struct entity *entity =
+		entities_get(&relay->entities, listener->meter->entity);
+	struct auth_place place = {
+		.entities = &relay->entities,
+		.entity = entity,
+		.path = listener->meter->entity,
+		.hosts = (const char *const *)relay->config.hosts,
+		.right = ENTITY_LISTEN,
+	};
+	struct auth_result result;
+
+	if (!entity)
+		return; /* it is being closed: the entity has gone */
+	auth_check(&place, token, time(NULL), &result);
+	if (result.reason != AUTH_OK) {
+		call_log_denied(relay, "renewal refused",
+				listener->meter->entity, &result,
+				listener->remote);
+		close_listener(listener, HYBRIDGE_WS_POLICY,
+			       auth_reason_text(result.reason));
+		return;
+	}
+	listener->expiry = result.expiry;
+	if (arm_expiry(listener) != 0) {
+		close_listener(listener, HYBRIDGE_WS_INTERNAL, "out of memory");
+		return;
+	}
+	hybridge_log(HYBRIDGE_LOG_DEBUG, "token renewed",
+		     HYBRIDGE_STR("entity", listener->meter->entity),
+		     HYBRIDGE_STR("listener", listener->session));
+}
+
+static void on_message(void *owner, bool text, const char *data, size_t len)
+{
+	struct listener *listener = owner;
+	struct hybridge_message message;
+	struct hybridge_error err = {0};
+
+	if (!text)
+		return; /* body of a response that nobody asked for */
+	if (hybridge_message_parse(data, len, &message, &err) != 0) {
+		hybridge_log_error(HYBRIDGE_LOG_DEBUG,
+				   "control message ignored", &err,
+				   listener->meter->entity);
+		return;
+	}
+	if (message.kind == HYBRIDGE_MESSAGE_RENEW)
+		on_renew(listener, message.token);
+	else
+		hybridge_log(HYBRIDGE_LOG_DEBUG, "control message ignored",
+			     HYBRIDGE_STR("entity", listener->meter->entity),
+			     HYBRIDGE_STR("message", message.name));
+	hybridge_message_free(&message);
+}
+
+static void on_end(void *owner, uint16_t code, const char *reason)
+{
+	struct listener *listener = owner;
+	int64_t open_us = hybridge_loop_now_us(listener->relay->loop) -
+			  listener->opened_us;
+
+	retire(listener);
+	hybridge_log(HYBRIDGE_LOG_INFO, "listener disconnected",
+		     HYBRIDGE_STR("entity", listener->meter->entity),
+		     HYBRIDGE_STR("listener", listener->session),
+		     HYBRIDGE_NUM("code", code), HYBRIDGE_STR("reason", reason),
+		     HYBRIDGE_NUM("open_ms", open_us / 1000));
+	listener_free(listener);
+}
+
+static struct listener *listener_new(const struct call *call,
+				     const struct entity *entity)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+
+	if (!listener)
+		return NULL;
+	listener->relay = call->relay;
+	listener->member.accept = pass_invite;
+	listener->meter = meter_get(&call->relay->meters, entity->folded);
+	listener->host = hybridge_span_dup(call->host);
+	listener->remote = strdup(call->remote_address);
+	listener->opened_us = hybridge_loop_now_us(call->relay->loop);
+	tracking_short(call->guid, listener->session);
+	if (listener->meter && listener->host && listener->remote)
+		return listener;
+	listener_free(listener);
+	return NULL;
+}
+
+/* Answers 101 and makes the control channel; 0, or -1: the connection is closed. */
+static int upgrade(const struct call *call, struct listener *listener)
+{
+	static const struct hybridge_channel_ops ops = {
+		.message = on_message,
+		.end = on_end,
+	};
+	static const struct hybridge_channel_args args = {
+		.is_client = false,
+		.message_max = HYBRIDGE_MESSAGE_MAX,
+		.ping_ms = RELAY_PING_MS,
+	};
+	const struct hybridge_span none = {"", 0};
+	char accept[29];
+
+	call_accept_key(call, accept);
+	if (answer_upgrade(call->conn, accept, none) != 0) {
+		hybridge_conn_close(call->conn, HYBRIDGE_CONN_RESET);
+		return -1;
+	}
+	listener->channel = hybridge_channel_new(
+		call->relay->loop, call->conn, &args, &ops, listener);
+	return listener->channel ? 0 : -1;
+}
+
+static void start(const struct call *call, const struct entity *entity,
+		  int64_t expiry)
+{
+	struct relay *relay = call->relay;
+	struct listener *listener = listener_new(call, entity);
+	struct hybridge_span agent = {"", 0};
+	char *agent_text;
+
+	if (!listener || bus_join(relay->bus, entity->folded,
+				  &listener->member) != 0) {
+		listener_free(listener);
+		call_refuse(call, 500, "out of memory");
+		return;
+	}
+	listener->meter->listeners++;
+	listener->expiry = expiry;
+	DL_APPEND(relay->listeners, listener);
+	if (upgrade(call, listener) != 0) {
+		retire(listener);
+		listener_free(listener);
+		return;
+	}
+	if (arm_expiry(listener) != 0)
+		close_listener(listener, HYBRIDGE_WS_INTERNAL, "out of memory");
+	hybridge_http_get(call->head, "Relay-User-Agent", &agent);
+	agent_text = hybridge_span_dup(agent);
+	hybridge_log(HYBRIDGE_LOG_INFO, "listener connected",
+		     HYBRIDGE_STR("entity", entity->path),
+		     HYBRIDGE_STR("listener", listener->session),
+		     HYBRIDGE_STR("remote", call->remote_address),
+		     HYBRIDGE_STR("agent", agent_text && *agent_text
+						   ? agent_text
+						   : NULL));
+	free(agent_text);
+}
+
+void listener_open(const struct call *call)
+{
+	struct relay *relay = call->relay;
+	char *path = entity_path_decode(call->target.path);
+	const struct entity *entity =
+		path ? entities_get(&relay->entities, path) : NULL;
+	struct authority authority;
+	struct auth_result result;
+	enum auth_carrier carrier;
+
+	free(path);
+	/* The address that it will be told to dial is made of this. */
+	if (authority_split(call->host, &authority)) {
+		call_refuse(call, 400, "The Host header is missing or bad");
+		return;
+	}
+	if (!entity) {
+		call_refuse(call, 404, "Endpoint does not exist");
+		return;
+	}
+	if (!call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
+		return;
+	if (bus_count(relay->bus, entity->folded) >= LISTENERS_MAX) {
+		call_refuse(call, 403,
+			    "MaximumListenersPerEndpoint: There are 25 "
+			    "listeners already");
+		return;
+	}
+	start(call, entity, result.expiry);
+}
+
+void listeners_close(struct relay *relay, bool gone_only, uint16_t code,
+		     const char *reason)
+{
+	struct listener *listener;
+	struct listener *next;
+
+	DL_FOREACH_SAFE(relay->listeners, listener, next)
+	{
+		if (!gone_only || !entities_get(&relay->entities,
+						listener->meter->entity))
+			close_listener(listener, code, reason);
+	}
+}
+
+void listeners_drop(struct relay *relay)
+{
+	struct listener *listener;
+	struct listener *next;
+
+	DL_FOREACH_SAFE(relay->listeners, listener, next)
+	{
+		retire(listener);
+		hybridge_channel_free(listener->channel);
+		listener_free(listener);
+	}
+}

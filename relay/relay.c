@@ -1,0 +1,151 @@
+/*
+ * relay.c - the whole relay: how it starts, reads its folder again, and stops.
+ */
+#include "relay.h"
+
+#include <stdlib.h>
+
+#include <hybridge/daemon.h>
+#include <hybridge/log.h>
+#include <hybridge/tls.h>
+#include <hybridge/ws.h>
+
+#include "door.h"
+#include "listener.h"
+#include "rendezvous.h"
+#include "stream.h"
+
+/* Fills in what the files say; nothing changes on failure. */
+static int load(const struct relay_config *config, struct entities *entities,
+		SSL_CTX **tls, struct hybridge_error *err)
+{
+	SSL_CTX *ctx = NULL;
+
+	if (config->cert) {
+		ctx = hybridge_tls_server_ctx(config->cert, config->key, err);
+		if (!ctx)
+			return -1;
+	}
+	if (entities_load(config->dir, config->allow_open, entities, err) !=
+	    0) {
+		SSL_CTX_free(ctx);
+		return -1;
+	}
+	*tls = ctx;
+	return 0;
+}
+
+/* Every hybrid connection has its meter, so that a scraper sees zeros. */
+static int make_meters(struct relay *relay)
+{
+	for (const struct entity *entity = relay->entities.table; entity;
+	     entity = entity->hh.next)
+		if (!meter_get(&relay->meters, entity->folded))
+			return -1;
+	return 0;
+}
+
+static void on_drained(struct hybridge_timer *timer)
+{
+	struct relay *relay = hybridge_container(timer, struct relay, drain);
+
+	hybridge_loop_stop(relay->loop);
+}
+
+struct relay *relay_new(struct hybridge_loop *loop, struct relay_config *config,
+			struct hybridge_error *err)
+{
+	struct relay *relay = calloc(1, sizeof(*relay));
+
+	if (!relay) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return NULL;
+	}
+	relay->loop = loop;
+	relay->drain.fire = on_drained;
+	relay->bus = bus_new(rendezvous_left, relay);
+	if (!relay->bus) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		goto fail;
+	}
+	if (load(config, &relay->entities, &relay->tls, err) != 0)
+		goto fail;
+	if (make_meters(relay) != 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		goto fail;
+	}
+	relay->config = *config;
+	*config = (struct relay_config){0}; /* handed to the relay */
+	return relay;
+fail:
+	relay_free(relay);
+	return NULL;
+}
+
+void relay_reload(struct relay *relay)
+{
+	struct entities entities = {0};
+	struct hybridge_error err = {0};
+	SSL_CTX *tls = NULL;
+
+	if (load(&relay->config, &entities, &tls, &err) != 0) {
+		hybridge_log_error(HYBRIDGE_LOG_ERROR,
+				   "reload failed, nothing has changed", &err,
+				   NULL);
+		return;
+	}
+	entities_free(&relay->entities);
+	relay->entities = entities;
+	SSL_CTX_free(relay->tls); /* connections keep their own reference */
+	relay->tls = tls;
+	(void)make_meters(relay); /* else they come with the first use */
+	hybridge_log(HYBRIDGE_LOG_INFO, "reloaded",
+		     HYBRIDGE_NUM("entities",
+				  HASH_COUNT(relay->entities.table)));
+	listeners_close(relay, true, HYBRIDGE_WS_GOING_AWAY,
+			"The endpoint was deleted");
+}
+
+void relay_stop_if_drained(struct relay *relay)
+{
+	if (relay->draining && !relay->streams && !relay->listeners)
+		hybridge_loop_stop(relay->loop);
+}
+
+void relay_stop(struct relay *relay)
+{
+	relay->draining = true;
+	hybridge_daemon_notify("STOPPING=1");
+	hybridge_log(HYBRIDGE_LOG_INFO, "stopping",
+		     HYBRIDGE_NUM("drain_ms", relay->config.drain_ms));
+	door_shut(relay->door);
+	rendezvous_refuse_all(relay, 503, "The relay is shutting down");
+	listeners_close(relay, false, HYBRIDGE_WS_GOING_AWAY,
+			"The relay is shutting down");
+	if (hybridge_timer_set(relay->loop, &relay->drain,
+			       relay->config.drain_ms) != 0)
+		hybridge_loop_stop(relay->loop);
+	relay_stop_if_drained(relay);
+}
+
+void relay_close_all(struct relay *relay)
+{
+	hybridge_timer_clear(relay->loop, &relay->drain);
+	rendezvous_refuse_all(relay, 503, "The relay is shutting down");
+	listeners_drop(relay);
+	streams_stop(relay);
+	door_close(relay->door);
+	relay->door = NULL;
+}
+
+void relay_free(struct relay *relay)
+{
+	if (!relay)
+		return;
+	bus_free(relay->bus);
+	entities_free(&relay->entities);
+	meters_free(&relay->meters);
+	relay_config_free(&relay->config);
+	SSL_CTX_free(relay->tls);
+	free(relay);
+}

@@ -1,0 +1,287 @@
+/*
+ * request.c - one connection from its acceptance until its request is known.
+ *
+ *	HANDSHAKE -- TLS done --------> IDLE   (plain connections start there)
+ *	IDLE ------- first byte ------> HEAD
+ *	HEAD ------- blank line ------> DONE: handed to who serves it
+ *	any -------- too slow, broken -> DONE: closed
+ *
+ * Only request_move() changes the state.  IDLE may last longer than the rest:
+ * senders keep connections ready for the next stream.
+ */
+#include "request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <hybridge/address.h>
+#include <hybridge/conn.h>
+#include <hybridge/http.h>
+#include <hybridge/log.h>
+
+#include "answer.h"
+#include "call.h"
+#include "http.h"
+#include "listener.h"
+#include "rendezvous.h"
+
+#define HANDSHAKE_MS 10000
+#define IDLE_MS	     60000
+#define HEAD_MS	     10000
+
+enum request_state { HANDSHAKE, IDLE, HEAD, DONE };
+
+struct request {
+	struct relay *relay;
+	struct hybridge_conn *conn; /* NULL: handed on, or closed */
+	enum request_state state;
+	struct hybridge_head_reader reader;
+	char remote[HYBRIDGE_IP_TEXT];
+	uint16_t port;
+	int64_t moved_us;
+	void (*left)(struct request *request, void *owner);
+	void *owner;
+	struct hybridge_timer timer;
+	struct hybridge_task reap;
+};
+
+static bool request_move(struct request *request, enum request_state next)
+{
+	static const bool legal[DONE + 1][DONE + 1] = {
+		[HANDSHAKE] = {[IDLE] = true, [DONE] = true},
+		[IDLE] = {[HEAD] = true, [DONE] = true},
+		[HEAD] = {[DONE] = true},
+	};
+	static const uint32_t patience_ms[] = {
+		[HANDSHAKE] = HANDSHAKE_MS,
+		[IDLE] = IDLE_MS,
+		[HEAD] = HEAD_MS,
+	};
+
+	if (!legal[request->state][next])
+		return false;
+	request->state = next;
+	request->moved_us = hybridge_loop_now_us(request->relay->loop);
+	hybridge_timer_clear(request->relay->loop, &request->timer);
+	return next == DONE ||
+	       hybridge_timer_set(request->relay->loop, &request->timer,
+				  patience_ms[next]) == 0;
+}
+
+static void run_reap(struct hybridge_task *task)
+{
+	struct request *request =
+		hybridge_container(task, struct request, reap);
+
+	hybridge_head_free(&request->reader);
+	free(request);
+}
+
+/* Whoever calls this has handed the connection on, or closed it. */
+static void finish(struct request *request)
+{
+	request->conn = NULL;
+	if (!request_move(request, DONE))
+		return;
+	request->left(request, request->owner);
+	hybridge_loop_defer(request->relay->loop, &request->reap);
+}
+
+void request_drop(struct request *request)
+{
+	hybridge_conn_close(request->conn, HYBRIDGE_CONN_RESET);
+	finish(request);
+}
+
+/* An answer to something that is no request. */
+static void answer_early(struct request *request, int status)
+{
+	struct answer answer = {.status = status};
+
+	answer_send(request->conn, &answer);
+	finish(request);
+}
+
+/* What is wrong with a request to "/$hc/", or 0. */
+static int check_upgrade(const struct hybridge_http_head *head,
+			 const char **why)
+{
+	struct hybridge_span value;
+
+	*why = "This endpoint is only for web-socket requests";
+	if (!hybridge_span_is(head->method, "GET") ||
+	    !hybridge_http_has_token(head, "Upgrade", "websocket") ||
+	    !hybridge_http_has_token(head, "Connection", "Upgrade"))
+		return 400;
+	if (!hybridge_http_get(head, "Sec-WebSocket-Version", &value) ||
+	    !hybridge_span_is(value, "13")) {
+		*why = "Only version 13 of the WebSocket protocol is served";
+		return 426;
+	}
+	/* Its form is not looked at: hyco-ws sends one that is too short. */
+	if (hybridge_http_get(head, "Sec-WebSocket-Key", &value) &&
+	    value.len > 0)
+		return 0;
+	*why = "The Sec-WebSocket-Key header is missing";
+	return 400;
+}
+
+static void serve_hc(const struct call *call)
+{
+	const char *why;
+	int status = check_upgrade(call->head, &why);
+
+	if (status) {
+		call_refuse(call, status, why);
+		return;
+	}
+	switch (call->target.action) {
+	case TARGET_CONNECT:
+		rendezvous_connect(call);
+		break;
+	case TARGET_LISTEN:
+		listener_open(call);
+		break;
+	case TARGET_ACCEPT:
+		rendezvous_accept(call);
+		break;
+	case TARGET_REQUEST:
+		call_refuse(call, 501,
+			    "This relay does not relay HTTP requests");
+		break;
+	case TARGET_UNKNOWN:
+		call_refuse(call, 400, "sb-hc-action has an unknown value");
+		break;
+	}
+}
+
+static void serve(struct request *request, size_t len)
+{
+	const struct hybridge_span text = {request->reader.buf, len};
+	struct hybridge_http_head head;
+	struct call call = {
+		.relay = request->relay,
+		.conn = request->conn,
+		.head = &head,
+		.host = {"", 0},
+		.remote_address = request->remote,
+		.remote_port = request->port,
+	};
+	int status = hybridge_http_parse(text, false, &head);
+
+	if (!status && target_parse(head.target, &call.target) != 0)
+		status = 400;
+	if (status) {
+		answer_early(request, status);
+		return;
+	}
+	hybridge_http_get(&head, "Host", &call.host);
+	tracking_guid(call.target.id, call.guid);
+	if (call.target.is_hc)
+		serve_hc(&call);
+	else
+		http_serve(&call);
+	finish(request);
+}
+
+/* Goes on with TLS; true when it is done. */
+static bool shake_hands(struct request *request)
+{
+	struct hybridge_error err = {0};
+	int ret = hybridge_conn_handshake(request->conn, request->remote, &err);
+
+	if (ret > 0 && request_move(request, IDLE))
+		return true;
+	if (ret == 0)
+		return false;
+	hybridge_log_error(HYBRIDGE_LOG_DEBUG, "handshake failed", &err, NULL);
+	request_drop(request);
+	return false;
+}
+
+static void on_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct request *request = owner;
+	ssize_t len;
+
+	if (request->state == HANDSHAKE && !shake_hands(request))
+		return;
+	len = hybridge_head_read(&request->reader, conn);
+	if (len > 0)
+		serve(request, (size_t)len);
+	else if (len < 0 && errno == EMSGSIZE)
+		answer_early(request, 431);
+	else if (len < 0)
+		request_drop(request);
+	else if (request->state == IDLE && request->reader.len > 0 &&
+		 !request_move(request, HEAD))
+		request_drop(request);
+}
+
+static void on_timer(struct hybridge_timer *timer)
+{
+	struct request *request =
+		hybridge_container(timer, struct request, timer);
+
+	if (request->state == HEAD)
+		answer_early(request, 408);
+	else
+		request_drop(request);
+}
+
+int64_t request_idle_ms(const struct request *request)
+{
+	if (request->state != IDLE)
+		return -1;
+	return (hybridge_loop_now_us(request->relay->loop) -
+		request->moved_us) /
+	       1000;
+}
+
+static int start_tls(struct request *request)
+{
+	SSL *ssl;
+
+	if (!request->relay->tls) {
+		request->state = IDLE;
+		return hybridge_timer_set(request->relay->loop,
+					  &request->timer, IDLE_MS);
+	}
+	ssl = SSL_new(request->relay->tls);
+	if (!ssl)
+		return -1;
+	SSL_set_accept_state(ssl);
+	if (hybridge_conn_start_tls(request->conn, ssl) != 0)
+		return -1;
+	return hybridge_timer_set(request->relay->loop, &request->timer,
+				  HANDSHAKE_MS);
+}
+
+struct request *
+request_start(struct relay *relay, int fd, const struct hybridge_ip *ip,
+	      uint16_t port, void (*left)(struct request *request, void *owner),
+	      void *owner)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (!request) {
+		close(fd);
+		return NULL;
+	}
+	request->relay = relay;
+	request->left = left;
+	request->owner = owner;
+	request->port = port;
+	request->timer.fire = on_timer;
+	request->reap.run = run_reap;
+	request->moved_us = hybridge_loop_now_us(relay->loop);
+	hybridge_ip_format(ip, request->remote);
+	request->conn = hybridge_conn_new(relay->loop, fd, on_ready, request);
+	if (request->conn && start_tls(request) == 0)
+		return request;
+	hybridge_conn_close(request->conn, HYBRIDGE_CONN_RESET);
+	hybridge_timer_clear(relay->loop, &request->timer);
+	free(request);
+	return NULL;
+}
