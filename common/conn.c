@@ -462,41 +462,49 @@ int hybridge_conn_handshake(struct hybridge_conn *conn, const char *peer,
 	return -1;
 }
 
+/* What ended a read: an errno, or 0 for close_notify. */
+static int why_no_more(struct hybridge_conn *conn, int ret)
+{
+	switch (SSL_get_error(conn->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+		return EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		return conn->in_error ? conn->in_error : ECONNRESET;
+	default:
+		/* OpenSSL 3.0 reports a FIN without close_notify here. */
+		return ERR_GET_REASON(ERR_peek_error()) ==
+				       SSL_R_UNEXPECTED_EOF_WHILE_READING
+			       ? ECONNRESET
+			       : EPROTO;
+	}
+}
+
 static ssize_t read_tls(struct hybridge_conn *conn, uint8_t *buf, size_t len)
 {
 	size_t have = 0;
+	int error = 0;
 
 	ERR_clear_error();
 	while (have < len) {
 		size_t n = 0;
 		int ret = SSL_read_ex(conn->ssl, buf + have, len - have, &n);
 
-		if (ret == 1) {
-			have += n;
-			continue;
-		}
-		/* What was read comes first; the rest shows next time. */
-		if (have > 0)
+		if (ret != 1) {
+			error = why_no_more(conn, ret);
 			break;
-		switch (SSL_get_error(conn->ssl, ret)) {
-		case SSL_ERROR_WANT_READ:
-			errno = EAGAIN;
-			return -1;
-		case SSL_ERROR_ZERO_RETURN:
-			return 0;
-		case SSL_ERROR_SYSCALL:
-			errno = conn->in_error ? conn->in_error : ECONNRESET;
-			return -1;
-		default:
-			/* OpenSSL 3.0 reports a FIN without close_notify here. */
-			errno = ERR_GET_REASON(ERR_peek_error()) ==
-						SSL_R_UNEXPECTED_EOF_WHILE_READING
-					? ECONNRESET
-					: EPROTO;
-			return -1;
 		}
+		have += n;
 	}
-	return (ssize_t)have;
+	/* OpenSSL names the cause only once. */
+	if (error != 0 && error != EAGAIN)
+		conn->in_error = error;
+	/* What was read comes first; the rest shows next time. */
+	if (have > 0 || error == 0)
+		return (ssize_t)have;
+	errno = error;
+	return -1;
 }
 
 ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)

@@ -31,6 +31,7 @@
 #define STRANGERS_MAX	   64   /* of one address, served at the same time */
 #define LINE_MAX_LEN	   1024 /* of one address, waiting for that */
 #define SPARE_MS	   2000 /* silent for so long: a spare connection */
+#define USHER_MS	   500	/* how often a line looks for one */
 #define RETRY_MS	   1000
 #define ACTIVATED_FD	   3 /* sd_listen_fds(3) */
 #define KEEPALIVE_SECONDS  60
@@ -63,6 +64,7 @@ struct door {
 	struct relay *relay;
 	struct hybridge_source listener;
 	struct hybridge_timer retry; /* we had run out of descriptors */
+	struct hybridge_timer usher; /* armed while there may be a line */
 	struct peer *peers;
 	char address[HYBRIDGE_IP_TEXT + 10];
 };
@@ -183,21 +185,61 @@ static struct stranger *find_spare(const struct peer *peer)
 	return spare;
 }
 
-static void admit(struct door *door, int fd, const union address *from)
+/* Silent ones go, one for each that waits; whether a line is left. */
+static bool make_room(struct peer *peer)
+{
+	struct stranger *spare = peer->line ? find_spare(peer) : NULL;
+
+	while (spare) {
+		request_drop(spare->request); /* serves the first in line */
+		spare = peer->line ? find_spare(peer) : NULL;
+	}
+	return peer->line != NULL;
+}
+
+static void arm_usher(struct door *door)
+{
+	/* Failing that, the line moves on when somebody leaves. */
+	if (door->usher.slot == 0 &&
+	    hybridge_timer_set(door->relay->loop, &door->usher, USHER_MS) != 0)
+		hybridge_log_fields(HYBRIDGE_LOG_WARNING, "out of memory",
+				    NULL);
+}
+
+static void on_usher(struct hybridge_timer *timer)
+{
+	struct door *door = hybridge_container(timer, struct door, usher);
+	bool waiting = false;
+	struct peer *peer;
+	struct peer *next;
+
+	HASH_ITER(hh, door->peers, peer, next)
+	{
+		waiting = make_room(peer) || waiting;
+	}
+	if (waiting)
+		arm_usher(door);
+}
+
+static void keep_alive(int fd)
 {
 	static const int probes = KEEPALIVE_PROBES;
 	static const int interval = KEEPALIVE_INTERVAL;
 	static const int idle = KEEPALIVE_SECONDS;
 	static const int on = 1;
-	struct stranger *stranger = calloc(1, sizeof(*stranger));
-	struct stranger *spare;
-	struct peer *peer;
 
 	/* A half-closed stream cannot be pinged: the kernel asks instead. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
+static void admit(struct door *door, int fd, const union address *from)
+{
+	struct stranger *stranger = calloc(1, sizeof(*stranger));
+	struct peer *peer;
+
 	if (stranger)
 		read_address(from, &stranger->ip, &stranger->port);
 	peer = stranger ? get_peer(door, &stranger->ip) : NULL;
@@ -210,13 +252,10 @@ static void admit(struct door *door, int fd, const union address *from)
 	stranger->fd = fd;
 	DL_APPEND(peer->line, stranger);
 	peer->len_line++;
-	spare = peer->num_served >= STRANGERS_MAX ? find_spare(peer) : NULL;
-	if (spare) {
-		request_drop(spare->request); /* serves the line */
-	} else {
-		serve_line(peer);
-		forget_peer_if_empty(peer);
-	}
+	serve_line(peer);
+	if (peer->line && make_room(peer))
+		arm_usher(door);
+	forget_peer_if_empty(peer);
 }
 
 static void on_connection(struct hybridge_source *source, uint32_t events);
@@ -258,6 +297,7 @@ static void on_connection(struct hybridge_source *source, uint32_t events)
 			pause_accepting(door);
 		if (fd < 0)
 			return;
+		keep_alive(fd);
 		admit(door, fd, &from);
 	}
 }
@@ -350,6 +390,7 @@ struct door *door_open(struct relay *relay, bool activated,
 	}
 	door->relay = relay;
 	door->retry.fire = on_retry;
+	door->usher.fire = on_usher;
 	door->listener.fd = activated ? ACTIVATED_FD
 				      : open_socket(&relay->config, err);
 	if (door->listener.fd < 0 || check_address(door, err) != 0)
@@ -373,6 +414,7 @@ const char *door_address(const struct door *door)
 void door_shut(struct door *door)
 {
 	hybridge_timer_clear(door->relay->loop, &door->retry);
+	hybridge_timer_clear(door->relay->loop, &door->usher);
 	hybridge_loop_unwatch(door->relay->loop, &door->listener);
 	if (door->listener.fd >= 0)
 		close(door->listener.fd);

@@ -179,8 +179,9 @@ static void on_message(void *owner, bool text, const char *data, size_t len)
 static void on_end(void *owner, uint16_t code, const char *reason)
 {
 	struct listener *listener = owner;
-	int64_t open_us = hybridge_loop_now_us(listener->relay->loop) -
-			  listener->opened_us;
+	struct relay *relay = listener->relay;
+	int64_t open_us =
+		hybridge_loop_now_us(relay->loop) - listener->opened_us;
 
 	retire(listener);
 	hybridge_log(HYBRIDGE_LOG_INFO, "listener disconnected",
@@ -189,6 +190,7 @@ static void on_end(void *owner, uint16_t code, const char *reason)
 		     HYBRIDGE_NUM("code", code), HYBRIDGE_STR("reason", reason),
 		     HYBRIDGE_NUM("open_ms", open_us / 1000));
 	listener_free(listener);
+	relay_stop_if_drained(relay);
 }
 
 static struct listener *listener_new(const struct call *call,
@@ -283,6 +285,10 @@ void listener_open(const struct call *call)
 	enum auth_carrier carrier;
 
 	free(path);
+	if (relay->draining) {
+		call_refuse(call, 503, "The relay is shutting down");
+		return;
+	}
 	/* The address that it will be told to dial is made of this. */
 	if (authority_split(call->host, &authority)) {
 		call_refuse(call, 400, "The Host header is missing or bad");

@@ -72,7 +72,7 @@ void relay_reload(struct relay *relay);
  */
 void relay_stop(struct relay *relay);
 
-/** relay_stop_if_drained() - Whoever ends a stream calls this */
+/** relay_stop_if_drained() - Whoever ends a stream or a control channel calls this */
 void relay_stop_if_drained(struct relay *relay);
 
 /** relay_close_all() - Drop every connection; they are freed by the loop's last tasks */

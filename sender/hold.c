@@ -184,15 +184,16 @@ static const char *check_peer(const struct hold *hold)
 	    !local_address(hold->listener, &listener) ||
 	    memcmp(&peer, &listener, sizeof(peer)) != 0)
 		return "not bound to the hold's address";
-	return make_nonblocking(hold->peer) == 0 ? NULL
-						 : "not to be made non-blocking";
+	return make_nonblocking(hold->peer) == 0
+		       ? NULL
+		       : "not to be made non-blocking";
 }
 
 static int refuse_to_take(struct hybridge_error *err, const char *which,
 			  const char *why)
 {
-	hybridge_fail(err, HYBRIDGE_EPROTOCOL,
-		      "%s that was handed over is %s", which, why);
+	hybridge_fail(err, HYBRIDGE_EPROTOCOL, "%s that was handed over is %s",
+		      which, why);
 	return -1;
 }
 

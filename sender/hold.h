@@ -41,7 +41,7 @@ enum hold_state {
 
 /** enum hold_step - Outcome of hold_complete() and hold_refuse() */
 enum hold_step {
-	HOLD_WAIT,   /* not possible yet: call again in a moment */
+	HOLD_WAIT, /* not possible yet: call again in a moment */
 	HOLD_DONE,
 	HOLD_GONE,   /* nobody waits any more */
 	HOLD_FAILED, /* the kernel would not: errno says why */

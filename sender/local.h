@@ -29,6 +29,9 @@ const char *local_path(const struct local *local);
 /** local_is_idle() - Whether no client is connected */
 bool local_is_idle(const struct local *local);
 
+/** local_client_gone() - A client is over; with @on_spare there are descriptors again */
+void local_client_gone(struct local *local, bool on_spare);
+
 /**
  * local_leave() - Retire the socket, unless a request came at the last moment
  *

@@ -85,11 +85,11 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 		return -1;
 	sender->idle_exit = options->activated;
 	sender_changed(sender);
-	hybridge_log(HYBRIDGE_LOG_INFO, "started",
-		     HYBRIDGE_STR("version", HYBRIDGE_VERSION),
-		     HYBRIDGE_STR("socket", local_path(local)),
-		     HYBRIDGE_NUM("connections",
-				  sender->config.num_connections));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "started",
+		HYBRIDGE_STR("version", HYBRIDGE_VERSION),
+		HYBRIDGE_STR("socket", local_path(local)),
+		HYBRIDGE_NUM("connections", sender->config.num_connections));
 	hybridge_daemon_ready(options, local_path(local));
 	hybridge_loop_run(sender->loop);
 	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopped", NULL);

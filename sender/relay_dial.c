@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <hybridge/endpoint.h>
+#include "request.h"
 #include "route.h"
 #include "sender.h"
+#include <hybridge/endpoint.h>
 
 struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
 				 uint32_t timeout_ms, hybridge_dial_fn *done,
@@ -27,12 +28,13 @@ struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
 	return hybridge_dial_start(sender->loop, &args, done, owner);
 }
 
-struct hybridge_upgrade *
-relay_upgrade(struct sender *sender, struct route *route,
-	      struct hybridge_conn *conn, const char *session,
-	      uint32_t timeout_ms, hybridge_upgrade_fn *done, void *owner,
-	      struct hybridge_error *err)
+struct hybridge_upgrade *relay_upgrade(struct request *request,
+				       struct hybridge_conn *conn,
+				       uint32_t timeout_ms,
+				       hybridge_upgrade_fn *done,
+				       struct hybridge_error *err)
 {
+	struct route *route = request->route;
 	const struct hybridge_connstr *relay = &route->connection->relay;
 	struct hybridge_upgrade *upgrade = NULL;
 	const char *token = NULL;
@@ -41,8 +43,9 @@ relay_upgrade(struct sender *sender, struct route *route,
 
 	if (token_get(&route->token, relay, time(NULL), &token, err) != 0)
 		goto out;
-	target = hybridge_endpoint_target(relay, "connect", session);
-	headers = hybridge_endpoint_headers(token, "hybridge-sender/" HYBRIDGE_VERSION);
+	target = hybridge_endpoint_target(relay, "connect", request->session);
+	headers = hybridge_endpoint_headers(
+		token, "hybridge-sender/" HYBRIDGE_VERSION);
 	if (target && headers) {
 		struct hybridge_upgrade_args args = {
 			.host = route->host_header,
@@ -51,8 +54,8 @@ relay_upgrade(struct sender *sender, struct route *route,
 			.timeout_ms = timeout_ms,
 		};
 
-		upgrade = hybridge_upgrade_start(sender->loop, conn, &args,
-						 done, owner);
+		upgrade = hybridge_upgrade_start(request->sender->loop, conn,
+						 &args, done, request);
 		conn = NULL; /* the upgrade's, or closed */
 	}
 	if (!upgrade)

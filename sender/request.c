@@ -30,6 +30,7 @@
 
 #include "relay_dial.h"
 #include "request_report.h"
+#include "request_table.h"
 #include "route.h"
 #include "sender.h"
 #include "verdict.h"
@@ -43,9 +44,9 @@
 #define PING_MS        30000
 
 static const char *const state_names[] = {
-	[REQUEST_QUEUED] = "queued",	     [REQUEST_DIALING] = "dialing",
-	[REQUEST_UPGRADING] = "upgrading",   [REQUEST_COMPLETING] = "completing",
-	[REQUEST_OPEN] = "open",	     [REQUEST_REFUSING] = "refusing",
+	[REQUEST_QUEUED] = "queued",       [REQUEST_DIALING] = "dialing",
+	[REQUEST_UPGRADING] = "upgrading", [REQUEST_COMPLETING] = "completing",
+	[REQUEST_OPEN] = "open",           [REQUEST_REFUSING] = "refusing",
 	[REQUEST_ENDED] = "ended",
 };
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
@@ -97,79 +98,6 @@ static uint32_t left_ms(const struct request *request)
 	return left > 0 ? (uint32_t)left : 0;
 }
 
-/* The tables: all, by cookie, by address. */
-
-static void enter(struct request *request)
-{
-	struct sender *sender = request->sender;
-
-	DL_APPEND(sender->requests, request);
-	sender->num_requests++;
-	if (request->cookie)
-		HASH_ADD(by_cookie, sender->by_cookie, cookie,
-			 sizeof(request->cookie), request);
-}
-
-static void forget_cookie(struct request *request)
-{
-	if (!request->by_cookie.tbl)
-		return;
-	HASH_DELETE(by_cookie, request->sender->by_cookie, request);
-	request->by_cookie.tbl = NULL;
-}
-
-static void forget_address(struct request *request)
-{
-	if (!request->by_address.tbl)
-		return;
-	HASH_DELETE(by_address, request->sender->by_address, request);
-	request->by_address.tbl = NULL;
-}
-
-/* Notes A's local address as soon as it has one, for request_find(). */
-static void locate(struct request *request)
-{
-	struct sender *sender = request->sender;
-	struct request *old = NULL;
-
-	if (request->located || request->hold.app < 0 ||
-	    !hold_address(&request->hold, &request->address))
-		return;
-	request->address.port |= (uint64_t)hold_port(&request->hold) << 16;
-	request->located = true;
-	HASH_FIND(by_address, sender->by_address, &request->address,
-		  sizeof(request->address), old);
-	if (old)
-		forget_address(old);
-	HASH_ADD(by_address, sender->by_address, address,
-		 sizeof(request->address), request);
-}
-
-struct request *request_find(struct sender *sender,
-			     const struct hold_address *address,
-			     uint16_t hold_port)
-{
-	struct hold_address key = *address;
-	struct request *request;
-
-	DL_FOREACH(sender->requests, request)
-		locate(request);
-	if (hold_port) {
-		key.port |= (uint64_t)hold_port << 16;
-		HASH_FIND(by_address, sender->by_address, &key, sizeof(key),
-			  request);
-		return request;
-	}
-	DL_FOREACH(sender->requests, request) {
-		struct hold_address at = request->address;
-
-		at.port &= 0xffff;
-		if (request->located && memcmp(&at, &key, sizeof(key)) == 0)
-			return request;
-	}
-	return NULL;
-}
-
 /* The end. */
 
 static void run_reap(struct hybridge_task *task)
@@ -181,18 +109,26 @@ static void run_reap(struct hybridge_task *task)
 	free(request);
 }
 
+static void unqueue(struct request *request)
+{
+	if (request->queued)
+		DL_DELETE2(request->route->queue, request, queue_prev,
+			   queue_next);
+	request->queued = false;
+}
+
 /* No longer on the way to the relay: somebody else may be. */
 static void leave_relay(struct request *request)
 {
 	struct route *route = request->route;
 
+	if (!route)
+		return;
 	hybridge_dial_cancel(request->dial);
 	request->dial = NULL;
 	hybridge_upgrade_cancel(request->upgrade);
 	request->upgrade = NULL;
-	if (request->queued)
-		DL_DELETE2(route->queue, request, queue_prev, queue_next);
-	request->queued = false;
+	unqueue(request);
 	if (request->placed) {
 		route->dialing--;
 		/* From a task: one that fails at once would start the next from here. */
@@ -214,10 +150,7 @@ static void end(struct request *request)
 	request->ws = NULL;
 	hold_close(&request->hold);
 	hybridge_timer_clear(sender->loop, &request->tick);
-	forget_cookie(request);
-	forget_address(request);
-	DL_DELETE(sender->requests, request);
-	sender->num_requests--;
+	request_leave(request);
 	hybridge_loop_defer(sender->loop, &request->reap);
 	sender_changed(sender);
 }
@@ -323,7 +256,7 @@ static void open_stream(struct request *request, int fd)
 		return;
 	}
 	hybridge_timer_clear(sender->loop, &request->tick);
-	forget_cookie(request);
+	request_forget_cookie(request);
 	request->opened_us = now_us(request);
 	route_succeeded(route, request->opened_us);
 	request_report_opened(request);
@@ -335,7 +268,7 @@ static void step_completing(struct request *request)
 	struct hybridge_error err = {0};
 	int fd = -1;
 
-	locate(request);
+	request_locate(request);
 	switch (hold_complete(&request->hold, &fd)) {
 	case HOLD_WAIT:
 		step_again(request);
@@ -385,8 +318,9 @@ static void on_upgraded(void *owner, struct hybridge_conn *conn,
 			hybridge_hint(&err, "is the agent or its service slow? "
 					    "else raise "
 					    "HYBRIDGE_CONNECT_TIMEOUT");
-		hybridge_hint(&err, "check that %s is a relay, and what is "
-				    "between it and this machine",
+		hybridge_hint(&err,
+			      "check that %s is a relay, and what is "
+			      "between it and this machine",
 			      route->host_header);
 		fail(request, verdict_of_dial(result->os_errno), 0, NULL, &err);
 	} else {
@@ -406,9 +340,8 @@ static void start_upgrade(struct request *request, struct hybridge_conn *conn)
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		return;
 	}
-	request->upgrade = relay_upgrade(request->sender, request->route, conn,
-					 request->session, left_ms(request),
-					 on_upgraded, request, &err);
+	request->upgrade = relay_upgrade(request, conn, left_ms(request),
+					 on_upgraded, &err);
 	if (!request->upgrade)
 		fail(request, ENETUNREACH, 0, NULL, &err);
 }
@@ -470,10 +403,20 @@ void request_start_queued(struct hybridge_task *task)
 	while (route->queue && route->dialing < ROUTE_DIALS_MAX) {
 		struct request *request = route->queue;
 
-		DL_DELETE2(route->queue, request, queue_prev, queue_next);
-		request->queued = false;
+		unqueue(request);
 		begin(request);
 	}
+}
+
+/* When to look again: soon, until the program's connect() has been seen. */
+static uint32_t next_look_ms(const struct request *request, uint32_t left)
+{
+	int64_t waited = now_us(request) - request->started_us;
+
+	if (!request->hold.started)
+		return waited < STEPS_QUICK_US ? STEP_MS : STEP_LATER_MS;
+	/* The dial and the upgrade have the same time-out. */
+	return left > 0 && left < LOOK_MS ? left : LOOK_MS;
 }
 
 /* While the relay is asked: does the program still wait? */
@@ -483,7 +426,7 @@ static void look(struct request *request)
 	enum hold_state held = hold_look(&request->hold);
 	uint32_t left = left_ms(request);
 
-	locate(request);
+	request_locate(request);
 	if (held == HOLD_OVER ||
 	    (held == HOLD_NOT_YET &&
 	     now_us(request) - request->started_us > PATIENCE_US)) {
@@ -496,8 +439,7 @@ static void look(struct request *request)
 				    "why the relay is slow");
 		fail(request, ETIMEDOUT, 0, NULL, &err);
 	} else {
-		/* The dial and the upgrade have the same time-out. */
-		set_tick(request, left > 0 && left < LOOK_MS ? left : LOOK_MS);
+		set_tick(request, next_look_ms(request, left));
 	}
 }
 
@@ -551,10 +493,9 @@ static struct request *request_new(struct sender *sender,
 /* A program that dissolved its connect() and began another: only the new one counts. */
 static void replace_older(struct sender *sender, uint64_t cookie)
 {
-	struct request *older;
+	struct request *older = request_of_cookie(sender, cookie);
 
-	HASH_FIND(by_cookie, sender->by_cookie, &cookie, sizeof(cookie), older);
-	if (cookie && older)
+	if (older)
 		abandon(older);
 }
 
@@ -570,8 +511,9 @@ static void explain_unmapped(enum route_found found, const char *host,
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
 			      "the sender's own configuration does not map %s",
 			      host);
-	hybridge_hint(err, "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
-			   "the sender was started with, and restart it",
+	hybridge_hint(err,
+		      "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
+		      "the sender was started with, and restart it",
 		      host, port);
 }
 
@@ -596,7 +538,7 @@ static void admit(struct request *request, enum route_found found,
 		request->queued = true;
 	}
 	if (request->state < REQUEST_COMPLETING)
-		set_tick(request, LOOK_MS);
+		set_tick(request, STEP_MS);
 }
 
 void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
@@ -606,8 +548,8 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 	struct hold hold = HOLD_NONE;
 	char host[256];
 	size_t index = 0;
-	enum route_found found = route_find(&sender->config, &sender->names,
-					    msg, host, &index);
+	enum route_found found =
+		route_find(&sender->config, &sender->names, msg, host, &index);
 	bool early = msg->flags & HYBRIDGE_LOCAL_EARLY;
 	struct request *request;
 
@@ -630,9 +572,8 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 	}
 	request->hold = hold;
 	request->cookie = hold_cookie(&hold);
-	request->route =
-		found == ROUTE_FOUND ? &sender->routes[index] : NULL;
-	enter(request);
+	request->route = found == ROUTE_FOUND ? &sender->routes[index] : NULL;
+	request_enter(request);
 	admit(request, found, &bad_hold);
 }
 

@@ -18,8 +18,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include <hybridge/endpoint.h>
 #include "hold.h"
+#include <hybridge/endpoint.h>
 
 struct route;
 struct sender;
@@ -93,18 +93,6 @@ struct request {
  */
 void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 		   const int *fds, size_t num_fds);
-
-/**
- * request_find() - The request whose A has this local address
- * @address:   Local address
- * @hold_port: Port that A is connected to, or 0 when that is not known: A's local port
- *             alone may be shared by several connections
- *
- * Return: The request, or NULL
- */
-struct request *request_find(struct sender *sender,
-			     const struct hold_address *address,
-			     uint16_t hold_port);
 
 /** request_start_queued() - struct route's task: there is a place for one that waits */
 void request_start_queued(struct hybridge_task *task);

@@ -67,15 +67,15 @@ void request_report_closed(const struct request *request, enum hybridge_end end,
 			   uint16_t close_code,
 			   const struct hybridge_pump_stats *stats)
 {
-	hybridge_log(HYBRIDGE_LOG_INFO, "session closed",
-		     HYBRIDGE_STR("conn", conn_name(request)),
-		     HYBRIDGE_STR("host", request->host),
-		     HYBRIDGE_NUM("port", request->port),
-		     HYBRIDGE_STR("session", request->session),
-		     HYBRIDGE_STR("end", hybridge_end_name(end)),
-		     HYBRIDGE_NUM("close_code", close_code),
-		     HYBRIDGE_NUM("open_ms",
-				  ms_since(request, request->opened_us)),
-		     HYBRIDGE_NUM("in", stats->from_ws),
-		     HYBRIDGE_NUM("out", stats->to_ws));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "session closed",
+		HYBRIDGE_STR("conn", conn_name(request)),
+		HYBRIDGE_STR("host", request->host),
+		HYBRIDGE_NUM("port", request->port),
+		HYBRIDGE_STR("session", request->session),
+		HYBRIDGE_STR("end", hybridge_end_name(end)),
+		HYBRIDGE_NUM("close_code", close_code),
+		HYBRIDGE_NUM("open_ms", ms_since(request, request->opened_us)),
+		HYBRIDGE_NUM("in", stats->from_ws),
+		HYBRIDGE_NUM("out", stats->to_ws));
 }

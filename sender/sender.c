@@ -7,15 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utlist.h>
-
 #include <hybridge/log.h>
 #include <hybridge/tls.h>
 
-#include <hybridge/endpoint.h>
 #include "local.h"
 #include "request.h"
 #include "warm.h"
+#include <hybridge/endpoint.h>
 
 #define STOP_PATIENCE_MS 5000
 #define LEAVE_AGAIN_MS   1000 /* when somebody else has the lock */
@@ -35,8 +33,8 @@ static int make_routes(struct sender *sender, struct hybridge_error *err)
 
 		route->connection = &sender->config.connections[i];
 		route->start_queued.run = request_start_queued;
-		route->host_header = hybridge_endpoint_host(relay->host, relay->port,
-						   !relay->plaintext);
+		route->host_header = hybridge_endpoint_host(
+			relay->host, relay->port, !relay->plaintext);
 		route->warm = warm_new(sender, route);
 		if (!route->host_header || !route->warm)
 			goto fail;
@@ -115,20 +113,33 @@ void sender_changed(struct sender *sender)
 	}
 }
 
+/* What is done to one request may take it off the list. */
+static void for_each(const struct sender *sender,
+		     void (*act)(struct request *request))
+{
+	struct request *request = sender->requests;
+
+	while (request) {
+		struct request *next = request->next;
+
+		act(request);
+		request = next;
+	}
+}
+
 static void on_patience(struct hybridge_timer *timer)
 {
-	struct sender *sender =
-		hybridge_container(timer, struct sender, patience);
-	struct request *request, *next;
+	for_each(hybridge_container(timer, struct sender, patience),
+		 request_reset);
+}
 
-	DL_FOREACH_SAFE(sender->requests, request, next)
-		request_reset(request);
+static void refuse(struct request *request)
+{
+	request_refuse(request, ECONNREFUSED);
 }
 
 void sender_stop(struct sender *sender)
 {
-	struct request *request, *next;
-
 	hybridge_log(HYBRIDGE_LOG_INFO, "stopping",
 		     HYBRIDGE_NUM("requests", sender->num_requests));
 	sender->stopping = true;
@@ -136,29 +147,25 @@ void sender_stop(struct sender *sender)
 		local_stop(sender->local);
 	for (size_t i = 0; i < sender->config.num_connections; i++)
 		warm_drop(sender->routes[i].warm);
-	DL_FOREACH_SAFE(sender->requests, request, next)
-		request_refuse(request, ECONNREFUSED);
+	for_each(sender, refuse);
 	arm(sender, &sender->patience, STOP_PATIENCE_MS);
 	sender_changed(sender);
 }
 
 void sender_free(struct sender *sender)
 {
-	struct request *request, *next;
-
 	if (!sender)
 		return;
 	sender->stopping = true;
 	local_free(sender->local);
-	DL_FOREACH_SAFE(sender->requests, request, next)
-		request_reset(request);
+	for_each(sender, request_reset);
 	/* Streams end from the loop: one turn more, which the last of them ends. */
 	if (sender->num_requests > 0)
 		hybridge_loop_run(sender->loop);
 	hybridge_timer_clear(sender->loop, &sender->idle);
 	hybridge_timer_clear(sender->loop, &sender->patience);
-	for (size_t i = 0;
-	     sender->routes && i < sender->config.num_connections; i++) {
+	for (size_t i = 0; sender->routes && i < sender->config.num_connections;
+	     i++) {
 		warm_free(sender->routes[i].warm);
 		token_forget(&sender->routes[i].token);
 		free(sender->routes[i].host_header);

@@ -14,12 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACKLOG         1024
-#define LOCK_TRIES      200 /* 2 s: a library that starts a sender holds it for a moment */
-#define LOCK_PAUSE_NS   10000000
-#define LOG_SIZE_MAX    (1 << 20)
-#define MODE_OF_OTHERS  (S_IRWXG | S_IRWXO)
-#define SOCKET_UMASK    (S_IXUSR | S_IRWXG | S_IRWXO)
+#define BACKLOG 1024
+#define LOCK_TRIES \
+	200 /* 2 s: a library that starts a sender holds it for a moment */
+#define LOCK_PAUSE_NS  10000000
+#define LOG_SIZE_MAX   (1 << 20)
+#define MODE_OF_OTHERS (S_IRWXG | S_IRWXO)
+#define SOCKET_UMASK   (S_IXUSR | S_IRWXG | S_IRWXO)
 
 static int fail_errno(struct hybridge_error *err, const char *doing,
 		      const char *path)
@@ -88,8 +89,8 @@ static int take_lock(const char *path)
 
 static int fail_running(const char *path, struct hybridge_error *err)
 {
-	hybridge_fail(err, HYBRIDGE_ETIMEOUT,
-		      "another sender is running at %s", path);
+	hybridge_fail(err, HYBRIDGE_ETIMEOUT, "another sender is running at %s",
+		      path);
 	hybridge_hint(err, "stop it, or set HYBRIDGE_SOCKET to another path");
 	return -1;
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <jansson.h>
-#include <utlist.h>
 
 #include "request.h"
 #include "route.h"
@@ -20,9 +19,9 @@ static struct hybridge_pump_stats live_stats(const struct sender *sender,
 		.from_ws = route->bytes_in,
 		.to_ws = route->bytes_out,
 	};
-	const struct request *request;
 
-	DL_FOREACH(sender->requests, request) {
+	for (const struct request *request = sender->requests; request;
+	     request = request->next) {
 		struct hybridge_pump_stats one;
 
 		if (request->route != route || !request->pump)
@@ -49,8 +48,8 @@ static const char *state_of(const struct route *route)
 /* An item of a HOSTS value as it is written there; @port 0 stands for all. */
 static json_t *host_text(const struct hybridge_map_entry *entry, uint16_t port)
 {
-	bool is_v6 = entry->kind == HYBRIDGE_MAP_BLOCK &&
-		     entry->block.family == 6;
+	bool is_v6 =
+		entry->kind == HYBRIDGE_MAP_BLOCK && entry->block.family == 6;
 	char length[8] = "";
 	char digits[8] = "*";
 
@@ -79,9 +78,8 @@ static json_t *hosts_of(const struct sender *sender, size_t index)
 		if (entry->num_ports == 0)
 			json_array_append_new(hosts, host_text(entry, 0));
 		for (size_t p = 0; p < entry->num_ports; p++)
-			json_array_append_new(hosts,
-					      host_text(entry,
-							entry->ports[p]));
+			json_array_append_new(
+				hosts, host_text(entry, entry->ports[p]));
 	}
 	return hosts;
 }
@@ -113,9 +111,8 @@ static json_t *route_json(const struct sender *sender, size_t index)
 		hosts_of(sender, index), "state", state_of(route), "open",
 		(json_int_t)route->open, "total", (json_int_t)route->total,
 		"failed", (json_int_t)route->failed, "bytes_in",
-		(json_int_t)stats.from_ws, "bytes_out",
-		(json_int_t)stats.to_ws, "last_used_s", used, "last_error",
-		error_of(sender, route));
+		(json_int_t)stats.from_ws, "bytes_out", (json_int_t)stats.to_ws,
+		"last_used_s", used, "last_error", error_of(sender, route));
 }
 
 char *status_json(const struct sender *sender, const char *socket)
@@ -126,12 +123,12 @@ char *status_json(const struct sender *sender, const char *socket)
 
 	for (size_t i = 0; i < sender->config.num_connections; i++)
 		json_array_append_new(connections, route_json(sender, i));
-	root = json_pack(
-		"{s:i, s:{s:s, s:i, s:I, s:s, s:s?}, s:o}", "schema", 1,
-		"sender", "version", HYBRIDGE_VERSION, "pid", (int)getpid(),
-		"since_s", seconds_since(sender, sender->since_us), "socket",
-		socket, "config", sender->config.path, "connections",
-		connections);
+	root = json_pack("{s:i, s:{s:s, s:i, s:I, s:s, s:s?}, s:o}", "schema",
+			 1, "sender", "version", HYBRIDGE_VERSION, "pid",
+			 (int)getpid(), "since_s",
+			 seconds_since(sender, sender->since_us), "socket",
+			 socket, "config", sender->config.path, "connections",
+			 connections);
 	if (root)
 		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
@@ -151,7 +148,8 @@ static bool write_ready(void *owner, FILE *to)
 static void write_head(FILE *to, const char *name, const char *type,
 		       const char *help)
 {
-	fprintf(to, "# HELP hybridge_sender_%s %s\n# TYPE hybridge_sender_%s %s\n",
+	fprintf(to,
+		"# HELP hybridge_sender_%s %s\n# TYPE hybridge_sender_%s %s\n",
 		name, help, name, type);
 }
 

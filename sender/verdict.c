@@ -14,8 +14,10 @@ static const struct {
 	const char *name;
 	int value;
 } verdicts[] = {
-	{"ECONNREFUSED", ECONNREFUSED}, {"ETIMEDOUT", ETIMEDOUT},
-	{"EHOSTUNREACH", EHOSTUNREACH}, {"ENETUNREACH", ENETUNREACH},
+	{"ECONNREFUSED", ECONNREFUSED},
+	{"ETIMEDOUT", ETIMEDOUT},
+	{"EHOSTUNREACH", EHOSTUNREACH},
+	{"ENETUNREACH", ENETUNREACH},
 	{"EACCES", EACCES},
 };
 #define NUM_VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))

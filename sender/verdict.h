@@ -40,6 +40,7 @@ void verdict_explain(const struct hybridge_upgrade_result *result,
  * verdict_tracking() - The relay's tracking id inside a reason
  * @out: Empty when there is none
  */
-void verdict_tracking(const char *reason, char out[static VERDICT_TRACKING_MAX]);
+void verdict_tracking(const char *reason,
+		      char out[static VERDICT_TRACKING_MAX]);
 
 #endif

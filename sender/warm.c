@@ -21,7 +21,8 @@
 #define WARM_MAX     4
 #define WARM_IDLE_MS 30000
 #define WARM_DIAL_MS 10000
-#define WARM_AGE_US  60000000 /* gateways forget an idle connection without a word */
+#define WARM_AGE_US \
+	60000000 /* gateways forget an idle connection without a word */
 
 struct slot {
 	struct warm *warm;
@@ -95,8 +96,8 @@ void warm_refill(struct warm *warm)
 		have++;
 		if (slot->conn || slot->dial)
 			continue;
-		slot->dial = relay_dial(warm->sender, warm->route,
-					WARM_DIAL_MS, on_dialled, slot);
+		slot->dial = relay_dial(warm->sender, warm->route, WARM_DIAL_MS,
+					on_dialled, slot);
 	}
 }
 

@@ -33,7 +33,7 @@ struct loading {
 	uint32_t *addresses;
 	size_t max_entries;
 	char *const *env;
-	struct hybridge_span file;
+	struct shim_config_file file;
 	struct hybridge_span socket, range, debug, sender, runtime_dir,
 		env_file;
 };
@@ -44,6 +44,11 @@ typedef void visit_fn(struct loading *l, struct hybridge_span key,
 static bool equals(struct hybridge_span a, const char *b)
 {
 	return a.len == strlen(b) && memcmp(a.text, b, a.len) == 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static bool starts(struct hybridge_span text, const char *with)
@@ -104,7 +109,7 @@ static void visit_environment(struct loading *l, visit_fn *visit)
 
 static void visit_file(struct loading *l, visit_fn *visit)
 {
-	struct hybridge_span rest = l->file;
+	struct hybridge_span rest = {l->file.text, l->file.len};
 
 	for (int number = 1; rest.len > 0; number++) {
 		const char *end = memchr(rest.text, '\n', rest.len);
@@ -217,7 +222,7 @@ static void take_hosts(struct loading *l, struct hybridge_span key,
 			continue;
 		}
 		shim_debug(l->config, why, text, 0);
-		while (text.len > 0 && !memchr(" \t\r\n", text.text[0], 4)) {
+		while (text.len > 0 && !is_blank(text.text[0])) {
 			text.text++;
 			text.len--;
 		}
@@ -302,7 +307,7 @@ const struct shim_config *shim_config_load(void)
 	visit_environment(&l, take_single);
 	visit_file(&l, take_single);
 	if (!make_room(&l)) {
-		shim_config_file_wipe(l.file);
+		shim_config_file_wipe(&l.file);
 		return &inert;
 	}
 	l.config->env_file = copy_path(&l, l.env_file);
@@ -310,7 +315,7 @@ const struct shim_config *shim_config_load(void)
 	if (error)
 		shim_debug(l.config, "cannot read the env file", l.env_file,
 			   error);
-	shim_config_file_wipe(l.file);
+	shim_config_file_wipe(&l.file);
 	if (atomic_compare_exchange_strong(&shim_config_current, &expected,
 					   l.config))
 		return l.config;

@@ -25,9 +25,10 @@ static long read_all(int fd, char *buf, size_t size)
 	return (long)len;
 }
 
-int shim_config_file_read(const char *path, struct hybridge_span *out)
+int shim_config_file_read(const char *path, struct shim_config_file *out)
 {
-	struct stat st;
+	struct stat st = {0};
+	size_t size;
 	char *buf;
 	long ret;
 	/* O_NONBLOCK: a FIFO must not stop the program. */
@@ -42,32 +43,25 @@ int shim_config_file_read(const char *path, struct hybridge_span *out)
 		ret = -EINVAL;
 	if (ret == 0 && st.st_size > FILE_MAX)
 		ret = -EFBIG;
-	if (ret < 0) {
-		sys_close(fd);
-		return (int)ret;
-	}
-	buf = sys_map((size_t)st.st_size + 1);
-	ret = buf ? read_all(fd, buf, (size_t)st.st_size) : -ENOMEM;
+	size = (size_t)st.st_size;
+	buf = ret == 0 ? sys_map(size + 1) : NULL;
+	if (ret == 0)
+		ret = buf ? read_all(fd, buf, size) : -ENOMEM;
 	sys_close(fd);
-	if (ret >= 0) {
-		*out = (struct hybridge_span){buf, (size_t)ret};
-		return 0;
-	}
-	if (buf)
-		sys_munmap(buf, (size_t)st.st_size + 1);
-	return (int)ret;
+	if (ret >= 0)
+		*out = (struct shim_config_file){buf, size};
+	else if (buf)
+		sys_munmap(buf, size + 1);
+	return ret < 0 ? (int)ret : 0;
 }
 
-void shim_config_file_wipe(struct hybridge_span text)
+void shim_config_file_wipe(struct shim_config_file *file)
 {
-	/* sys_map() gave it to us: it is ours to write to. */
-	char *buf = (char *)(uintptr_t)
-			    text.text; // NOLINT(performance-no-int-to-ptr)
-
-	if (!buf)
+	if (!file->text)
 		return;
-	memset(buf, 0, text.len);
+	memset(file->text, 0, file->len);
 	/* Keeps the compiler from dropping a write that nobody reads. */
-	__asm__ volatile("" : : "r"(buf) : "memory");
-	sys_munmap(buf, text.len + 1);
+	__asm__ volatile("" : : "r"(file->text) : "memory");
+	sys_munmap(file->text, file->len + 1);
+	*file = (struct shim_config_file){NULL, 0};
 }

@@ -16,10 +16,14 @@ static void add(struct line *line, const char *text, size_t len)
 	if (len > room)
 		len = room;
 	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
+		bool is_control =
+			(unsigned char)text[i] < ' ' || text[i] == 0x7f;
 
 		/* A name may hold anything, but a line must stay one line. */
-		line->text[line->len++] = c < ' ' || c == 0x7f ? '?' : c;
+		line->text[line->len] = text[i];
+		if (is_control)
+			line->text[line->len] = '?';
+		line->len++;
 	}
 }
 

@@ -20,47 +20,47 @@ static int connect_first(int fd, const void *addr, socklen_t len, bool *is_ours)
 	return *is_ours ? shim_connect(fd, addr, len, whose, &target) : 0;
 }
 
-SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t size, int flags,
-			   const struct sockaddr *addr, socklen_t len)
+SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
+			   const struct sockaddr *addr, socklen_t addr_len)
 {
 	bool is_ours;
 
 	if (flags & MSG_FASTOPEN) {
-		if (connect_first(fd, addr, len, &is_ours) < 0)
+		if (connect_first(fd, addr, addr_len, &is_ours) < 0)
 			return -1;
 		if (is_ours)
-			return shim_libc.sendto(fd, buf, size,
+			return shim_libc.sendto(fd, buf, n,
 						flags & ~MSG_FASTOPEN, NULL, 0);
 	}
-	return shim_libc.sendto(fd, buf, size, flags, addr, len);
+	return shim_libc.sendto(fd, buf, n, flags, addr, addr_len);
 }
 
-SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	bool is_ours;
 
-	if (flags & MSG_FASTOPEN && msg) {
-		if (connect_first(fd, msg->msg_name, msg->msg_namelen,
+	if (flags & MSG_FASTOPEN && message) {
+		if (connect_first(fd, message->msg_name, message->msg_namelen,
 				  &is_ours) < 0)
 			return -1;
 		/* A connected TCP socket ignores the address. */
 		if (is_ours)
 			flags &= ~MSG_FASTOPEN;
 	}
-	return shim_libc.sendmsg(fd, msg, flags);
+	return shim_libc.sendmsg(fd, message, flags);
 }
 
-SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count,
+SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *vmessages, unsigned int vlen,
 			 int flags)
 {
 	bool is_ours;
 
-	if (flags & MSG_FASTOPEN && msgs && count > 0) {
-		if (connect_first(fd, msgs->msg_hdr.msg_name,
-				  msgs->msg_hdr.msg_namelen, &is_ours) < 0)
+	if (flags & MSG_FASTOPEN && vmessages && vlen > 0) {
+		if (connect_first(fd, vmessages->msg_hdr.msg_name,
+				  vmessages->msg_hdr.msg_namelen, &is_ours) < 0)
 			return -1;
 		if (is_ours)
 			flags &= ~MSG_FASTOPEN;
 	}
-	return shim_libc.sendmmsg(fd, msgs, count, flags);
+	return shim_libc.sendmmsg(fd, vmessages, vlen, flags);
 }

@@ -4,7 +4,6 @@
  * A hostent is plain memory, the caller's or static: for a mapped name it is
  * built here.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 
@@ -35,21 +34,6 @@ static struct hostent *fill_static(const struct shim_name *name, int family)
 	return &static_entry;
 }
 
-/* struct shim_hostent's name is the only part that is not always there whole. */
-static int fill_for_caller(struct hostent *out, char *buf, size_t size,
-			   struct hostent **result, int *h_errnop,
-			   const struct shim_name *name, int family)
-{
-	if (!fill(out, buf, size, name, family)) {
-		*result = NULL;
-		*h_errnop = NETDB_INTERNAL;
-		return ERANGE;
-	}
-	*result = out;
-	*h_errnop = NETDB_SUCCESS;
-	return 0;
-}
-
 SHIM_EXPORT struct hostent *gethostbyname(const char *name)
 {
 	struct shim_name mapped;
@@ -59,39 +43,43 @@ SHIM_EXPORT struct hostent *gethostbyname(const char *name)
 	return shim_libc_resolve()->gethostbyname(name);
 }
 
-SHIM_EXPORT struct hostent *gethostbyname2(const char *name, int family)
+SHIM_EXPORT struct hostent *gethostbyname2(const char *name, int af)
 {
 	struct shim_name mapped;
 
-	if ((family == AF_INET || family == AF_INET6) &&
+	if ((af == AF_INET || af == AF_INET6) &&
 	    shim_name_resolve(name, &mapped))
-		return fill_static(&mapped, family);
-	return shim_libc_resolve()->gethostbyname2(name, family);
+		return fill_static(&mapped, af);
+	return shim_libc_resolve()->gethostbyname2(name, af);
 }
 
-SHIM_EXPORT int gethostbyname_r(const char *name, struct hostent *out,
-				char *buf, size_t size, struct hostent **result,
-				int *h_errnop)
+SHIM_EXPORT int gethostbyname_r(const char *name, struct hostent *result_buf,
+				char *buf, size_t buflen,
+				struct hostent **result, int *h_errnop)
 {
 	struct shim_name mapped;
 
 	if (shim_name_resolve(name, &mapped))
-		return fill_for_caller(out, buf, size, result, h_errnop,
-				       &mapped, AF_INET);
-	return shim_libc_resolve()->gethostbyname_r(name, out, buf, size,
-						    result, h_errnop);
+		return shim_hostent_reply(
+			fill(result_buf, buf, buflen, &mapped, AF_INET),
+			result_buf, result, h_errnop);
+	return shim_libc_resolve()->gethostbyname_r(name, result_buf, buf,
+						    buflen, result, h_errnop);
 }
 
-SHIM_EXPORT int gethostbyname2_r(const char *name, int family,
-				 struct hostent *out, char *buf, size_t size,
-				 struct hostent **result, int *h_errnop)
+// NOLINTNEXTLINE(readability-function-size): as libc's
+SHIM_EXPORT int gethostbyname2_r(const char *name, int af,
+				 struct hostent *result_buf, char *buf,
+				 size_t buflen, struct hostent **result,
+				 int *h_errnop)
 {
 	struct shim_name mapped;
 
-	if ((family == AF_INET || family == AF_INET6) &&
+	if ((af == AF_INET || af == AF_INET6) &&
 	    shim_name_resolve(name, &mapped))
-		return fill_for_caller(out, buf, size, result, h_errnop,
-				       &mapped, family);
-	return shim_libc_resolve()->gethostbyname2_r(name, family, out, buf,
-						     size, result, h_errnop);
+		return shim_hostent_reply(
+			fill(result_buf, buf, buflen, &mapped, af), result_buf,
+			result, h_errnop);
+	return shim_libc_resolve()->gethostbyname2_r(name, af, result_buf, buf,
+						     buflen, result, h_errnop);
 }

@@ -52,6 +52,7 @@ static int raw_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count,
 				    flags, 0, 0));
 }
 
+// NOLINTNEXTLINE(readability-function-size): as syscall(2)
 static long raw_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	return result(sys_call(nr, a, b, c, d, e, f));

@@ -14,6 +14,7 @@ bool shim_ip_of(const struct sockaddr *addr, socklen_t len,
 
 	if (!addr || len < sizeof(sa_family_t))
 		return false;
+	memset(ip, 0, sizeof(*ip)); /* it may be sent to another process */
 	if (addr->sa_family == AF_INET && len >= sizeof(in)) {
 		memcpy(&in, addr, sizeof(in));
 		ip->family = 4;
@@ -63,6 +64,7 @@ static enum shim_whose match_ours(const struct shim_config *config,
 				  const struct hybridge_map_entry *entry,
 				  struct shim_target *target)
 {
+	const struct hybridge_map_entry *found;
 	bool known = false;
 
 	if (!entry) {
@@ -70,9 +72,9 @@ static enum shim_whose match_ours(const struct shim_config *config,
 		return config->has_suffix ? SHIM_MAPPED : SHIM_FOREIGN;
 	}
 	target->host = entry->host;
-	return mapped(hybridge_map_find_name(&config->map, entry->host,
-					     target->port, &known),
-		      known);
+	found = hybridge_map_find_name(&config->map, entry->host, target->port,
+				       &known);
+	return mapped(found, known);
 }
 
 static enum shim_whose match_literal(const struct shim_config *config,
@@ -98,14 +100,14 @@ enum shim_whose shim_match(const struct shim_config *config,
 			   struct shim_target *target)
 {
 	const struct hybridge_map_entry *entry;
-	enum shim_whose whose;
 
 	if (config->map.len == 0 ||
 	    !shim_ip_of(addr, len, &target->asked, &target->port))
 		return SHIM_FOREIGN;
 	entry = shim_match_address(config, &target->asked, &target->hold);
 	if (target->hold != 0) {
-		whose = match_ours(config, entry, target);
+		enum shim_whose whose = match_ours(config, entry, target);
+
 		if (whose != SHIM_FOREIGN)
 			return whose;
 	}

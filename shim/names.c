@@ -1,4 +1,5 @@
 /* names.c - what the hooks of the resolver family have in common. */
+#include <errno.h>
 #include <string.h>
 
 #include "names.h"
@@ -92,4 +93,12 @@ bool shim_hostent_fill(struct hostent *out, char *buf, size_t size,
 	out->h_length = (int)addr_len;
 	out->h_addr_list = all->addresses;
 	return true;
+}
+
+int shim_hostent_reply(bool fits, struct hostent *entry,
+		       struct hostent **result, int *h_errnop)
+{
+	*result = fits ? entry : NULL;
+	*h_errnop = fits ? NETDB_SUCCESS : NETDB_INTERNAL;
+	return fits ? 0 : ERANGE;
 }

@@ -67,4 +67,16 @@ struct shim_hostent {
 bool shim_hostent_fill(struct hostent *out, char *buf, size_t size,
 		       const char *name, int family, const void *addr);
 
+/**
+ * shim_hostent_reply() - What a function of the _r form returns
+ * @fits:     Whether the buffer was large enough
+ * @entry:    The caller's entry
+ * @result:   Set to @entry, or to NULL
+ * @h_errnop: Set
+ *
+ * Return: 0, or ERANGE
+ */
+int shim_hostent_reply(bool fits, struct hostent *entry,
+		       struct hostent **result, int *h_errnop);
+
 #endif

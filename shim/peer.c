@@ -103,7 +103,9 @@ static bool translate(const struct shim_config *config, int fd,
 	}
 	if (entry && entry->kind == HYBRIDGE_MAP_BLOCK)
 		peer->ip = entry->block;
-	return memcmp(&before, peer, sizeof(before)) != 0;
+	return before.port != peer->port ||
+	       before.ip.family != peer->ip.family ||
+	       memcmp(before.ip.bytes, peer->ip.bytes, 16) != 0;
 }
 
 static socklen_t make_sockaddr(const struct peer *peer, sa_family_t family,
@@ -139,7 +141,7 @@ SHIM_EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 	struct sockaddr_storage out;
 	struct peer peer = {.port = 0};
 
-	if (ret < 0 || config->map.len == 0 || room < *len ||
+	if (ret < 0 || !len || config->map.len == 0 || room < *len ||
 	    !shim_ip_of(addr, *len, &peer.ip, &peer.port) ||
 	    !translate(config, fd, &peer))
 		return ret;

@@ -62,7 +62,7 @@ static bool is_ours(const char *line, size_t len, char *out)
  */
 static int find_library(char out[static PATH_SIZE])
 {
-	char buf[2 * PATH_SIZE];
+	char buf[2 * PATH_SIZE] = "";
 	size_t len = 0;
 	int ret = -ENOENT;
 	int fd = sys_above_stdio(sys_openat(AT_FDCWD, "/proc/self/maps",

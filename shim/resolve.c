@@ -51,31 +51,30 @@ static void patch(struct addrinfo *list, const struct shim_name *name)
 	}
 }
 
-SHIM_EXPORT int getaddrinfo(const char *node, const char *service,
-			    const struct addrinfo *hints,
-			    struct addrinfo **result)
+SHIM_EXPORT int getaddrinfo(const char *name, const char *service,
+			    const struct addrinfo *req, struct addrinfo **pai)
 {
+	struct shim_libc *libc = shim_libc_resolve();
 	struct addrinfo own = {.ai_family = AF_UNSPEC};
 	char numeric[SHIM_HOST_SIZE];
-	struct shim_name name;
+	struct shim_name mapped;
 	int ret;
 
-	if ((hints && hints->ai_flags & AI_NUMERICHOST) ||
-	    !shim_name_resolve(node, &name))
-		return shim_libc_resolve()->getaddrinfo(node, service, hints,
-							result);
-	if (hints) {
-		own.ai_flags = hints->ai_flags & ~(AI_ADDRCONFIG | AI_ALL);
-		own.ai_family = hints->ai_family;
-		own.ai_socktype = hints->ai_socktype;
-		own.ai_protocol = hints->ai_protocol;
+	if ((req && req->ai_flags & AI_NUMERICHOST) ||
+	    !shim_name_resolve(name, &mapped))
+		return libc->getaddrinfo(name, service, req, pai);
+	if (req) {
+		own.ai_flags = req->ai_flags & ~(AI_ADDRCONFIG | AI_ALL);
+		own.ai_family = req->ai_family;
+		own.ai_socktype = req->ai_socktype;
+		own.ai_protocol = req->ai_protocol;
 	}
 	own.ai_flags |= AI_NUMERICHOST;
 	if (own.ai_family == AF_INET6)
 		own.ai_flags |= AI_V4MAPPED;
-	write_numeric(name.v4, name.len, numeric);
-	ret = shim_libc_resolve()->getaddrinfo(numeric, service, &own, result);
+	write_numeric(mapped.v4, mapped.len, numeric);
+	ret = libc->getaddrinfo(numeric, service, &own, pai);
 	if (ret == 0)
-		patch(*result, &name);
+		patch(*pai, &mapped);
 	return ret;
 }

@@ -85,8 +85,8 @@ static void replace_name(struct gaicb *request)
 		request->ar_name = kept_text;
 }
 
-SHIM_EXPORT int getaddrinfo_a(int mode, struct gaicb *list[], int count,
-			      struct sigevent *event)
+SHIM_EXPORT int getaddrinfo_a(int mode, struct gaicb *list[], int ent,
+			      struct sigevent *sig)
 {
 	/* Not every libc has it, and a failed look-up shows in dlerror(). */
 	int (*next)(int, struct gaicb **, int, struct sigevent *) =
@@ -97,8 +97,8 @@ SHIM_EXPORT int getaddrinfo_a(int mode, struct gaicb *list[], int count,
 		errno = ENOSYS;
 		return EAI_SYSTEM;
 	}
-	for (int i = 0; list && i < count; i++)
+	for (int i = 0; list && i < ent; i++)
 		if (list[i])
 			replace_name(list[i]);
-	return next(mode, list, count, event);
+	return next(mode, list, ent, sig);
 }

@@ -1,5 +1,4 @@
 /* reverse.c - getnameinfo(), gethostbyaddr() and its _r form give the mapped name back. */
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -7,32 +6,40 @@
 #include "libc.h"
 #include "names.h"
 
-SHIM_EXPORT int getnameinfo(const struct sockaddr *addr, socklen_t len,
-			    char *host, socklen_t host_size, char *service,
-			    socklen_t service_size, int flags)
+/* A literal's address has no name. */
+static bool name_of_sockaddr(const struct sockaddr *addr, socklen_t len,
+			     char out[static SHIM_HOST_SIZE])
+{
+	struct hybridge_ip ip;
+	uint16_t port;
+
+	return shim_ip_of(addr, len, &ip, &port) &&
+	       shim_name_of_address(&ip, out) &&
+	       !hybridge_ip_parse((struct hybridge_span){out, strlen(out)},
+				  &ip);
+}
+
+// NOLINTNEXTLINE(readability-function-size): as libc's
+SHIM_EXPORT int getnameinfo(const struct sockaddr *sa, socklen_t salen,
+			    char *host, socklen_t hostlen, char *serv,
+			    socklen_t servlen, int flags)
 {
 	struct shim_libc *libc = shim_libc_resolve();
 	char name[SHIM_HOST_SIZE];
-	struct hybridge_ip ip;
-	uint16_t port;
-	int ret;
+	int ret = 0;
 
-	if (flags & NI_NUMERICHOST || !host || host_size == 0 ||
-	    !shim_ip_of(addr, len, &ip, &port) ||
-	    !shim_name_of_address(&ip, name) ||
-	    hybridge_ip_parse((struct hybridge_span){name, strlen(name)}, &ip))
-		return libc->getnameinfo(addr, len, host, host_size, service,
-					 service_size, flags);
-	if (service && service_size > 0) {
-		ret = libc->getnameinfo(addr, len, NULL, 0, service,
-					service_size, flags & ~NI_NAMEREQD);
-		if (ret != 0)
-			return ret;
-	}
-	if (strlen(name) >= host_size)
-		return EAI_OVERFLOW;
-	memcpy(host, name, strlen(name) + 1);
-	return 0;
+	if (flags & NI_NUMERICHOST || !host || hostlen == 0 ||
+	    !name_of_sockaddr(sa, salen, name))
+		return libc->getnameinfo(sa, salen, host, hostlen, serv,
+					 servlen, flags);
+	if (serv && servlen > 0)
+		ret = libc->getnameinfo(sa, salen, NULL, 0, serv, servlen,
+					flags & ~NI_NAMEREQD);
+	if (ret == 0 && strlen(name) >= hostlen)
+		ret = EAI_OVERFLOW;
+	if (ret == 0)
+		memcpy(host, name, strlen(name) + 1);
+	return ret;
 }
 
 /* The mapped name of what gethostbyaddr() is asked for. */
@@ -51,34 +58,32 @@ static bool name_of(const void *addr, socklen_t len, int family,
 }
 
 SHIM_EXPORT struct hostent *gethostbyaddr(const void *addr, socklen_t len,
-					  int family)
+					  int type)
 {
 	static struct hostent entry;
 	static struct shim_hostent memory;
 	char name[SHIM_HOST_SIZE];
 
-	if (!name_of(addr, len, family, name))
-		return shim_libc_resolve()->gethostbyaddr(addr, len, family);
-	shim_hostent_fill(&entry, (char *)&memory, sizeof(memory), name, family,
+	if (!name_of(addr, len, type, name))
+		return shim_libc_resolve()->gethostbyaddr(addr, len, type);
+	shim_hostent_fill(&entry, (char *)&memory, sizeof(memory), name, type,
 			  addr);
 	return &entry;
 }
 
-SHIM_EXPORT int gethostbyaddr_r(const void *addr, socklen_t len, int family,
-				struct hostent *out, char *buf, size_t size,
-				struct hostent **result, int *h_errnop)
+// NOLINTNEXTLINE(readability-function-size): as libc's
+SHIM_EXPORT int gethostbyaddr_r(const void *addr, socklen_t len, int type,
+				struct hostent *result_buf, char *buf,
+				size_t buflen, struct hostent **result,
+				int *h_errnop)
 {
 	char name[SHIM_HOST_SIZE];
 
-	if (!name_of(addr, len, family, name))
+	if (!name_of(addr, len, type, name))
 		return shim_libc_resolve()->gethostbyaddr_r(
-			addr, len, family, out, buf, size, result, h_errnop);
-	if (!shim_hostent_fill(out, buf, size, name, family, addr)) {
-		*result = NULL;
-		*h_errnop = NETDB_INTERNAL;
-		return ERANGE;
-	}
-	*result = out;
-	*h_errnop = NETDB_SUCCESS;
-	return 0;
+			addr, len, type, result_buf, buf, buflen, result,
+			h_errnop);
+	return shim_hostent_reply(
+		shim_hostent_fill(result_buf, buf, buflen, name, type, addr),
+		result_buf, result, h_errnop);
 }

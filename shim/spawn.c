@@ -4,8 +4,9 @@
  * Theory of operation: the lock is a file beside the socket.  Who holds it
  * looks again whether someone listens; if not, it removes what is left of an
  * earlier socket, binds a new one, and hands it to the new sender.  The lock
- * file's time says when that last happened: a sender that leaves at once
- * (a mistake in its configuration, say) is not started for every connect().
+ * file has a byte for each start, until a second has gone by without any: a
+ * sender that leaves at once (a mistake in its configuration, say) is not
+ * started for every connect().
  */
 #include <errno.h>
 #include <string.h>
@@ -18,11 +19,12 @@
 #include "sys.h"
 #include "talk.h"
 
-#define BACKLOG   4096
-#define LOCK_MS   2000 /* longest wait for another process that starts it */
-#define PAUSE_MS  2
-#define AGAIN_MS  250 /* least time between two starts */
-#define PATH_SIZE 128
+#define BACKLOG    4096
+#define LOCK_MS    2000 /* longest wait for another process that starts it */
+#define PAUSE_MS   2
+#define STARTS_MAX 4 /* in a row, less than STARTS_MS between them */
+#define STARTS_MS  1000
+#define PATH_SIZE  128
 
 /*
  * The socket's directory: made when missing; under /tmp ours, and nobody else
@@ -30,7 +32,7 @@
  */
 static int check_directory(const char *socket)
 {
-	struct stat st;
+	struct stat st = {0};
 	char path[PATH_SIZE];
 	size_t len = strlen(socket);
 	int ret;
@@ -63,11 +65,11 @@ static int take_lock(const char *socket)
 	size_t len = strlen(socket);
 	int fd, ret;
 
-	memcpy(path, socket, len);
+	memcpy(path, socket, len + 1);
 	memcpy(path + len, suffix, sizeof(suffix));
-	fd = sys_above_stdio(
-		sys_openat(AT_FDCWD, path,
-			   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+	fd = sys_above_stdio(sys_openat(
+		AT_FDCWD, path,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
 	if (fd < 0)
 		return fd;
 	for (;;) {
@@ -90,32 +92,29 @@ static void drop_lock(int lock)
 	sys_close(lock);
 }
 
-static bool started_just_now(int lock)
+/* Counts a start in the lock file; false when there were too many just now. */
+static bool may_start(int lock)
 {
-	static const struct timespec now_and_now[2] = {{0, UTIME_NOW},
-						       {0, UTIME_NOW}};
-	struct timespec now;
-	struct stat st;
+	struct timespec now = {0};
+	struct stat st = {0};
 	int64_t age_ms;
 
-	/* An empty lock file is new: nothing was ever started. */
-	if (sys_fstat(lock, &st) < 0 ||
-	    sys_clock_gettime(CLOCK_REALTIME, &now) < 0)
-		return false;
+	sys_fstat(lock, &st);
+	sys_clock_gettime(CLOCK_REALTIME, &now);
 	age_ms = (int64_t)(now.tv_sec - st.st_mtim.tv_sec) * 1000 +
 		 (now.tv_nsec - st.st_mtim.tv_nsec) / 1000000;
-	if (st.st_size > 0 && age_ms >= 0 && age_ms < AGAIN_MS)
-		return true;
-	if (st.st_size == 0)
-		sys_write(lock, "\n", 1);
-	sys_futimens(lock, now_and_now);
-	return false;
+	if (age_ms < 0 || age_ms >= STARTS_MS)
+		sys_ftruncate(lock, 0);
+	else if (st.st_size >= STARTS_MAX)
+		return false;
+	sys_write(lock, ".", 1);
+	return true;
 }
 
 static int make_listener(const char *path)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	struct stat st;
+	struct stat st = {0};
 	int ret, fd;
 
 	if (sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -152,7 +151,7 @@ static int start_sender(const struct shim_config *config, int lock)
 			   -ret);
 		return ret;
 	}
-	if (started_just_now(lock))
+	if (!may_start(lock))
 		return -ECONNREFUSED;
 	listener = make_listener(config->socket);
 	if (listener < 0) {

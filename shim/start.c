@@ -6,9 +6,9 @@
  * own: no page table is copied, however large the program.  It has no exit
  * signal, so the program's wait() never shows it, and it only starts the
  * sender in the same way and leaves, so that the sender's parent is init and
- * nobody needs to reap it.  A program that init's work falls to itself (as
- * process 1 of a container, or as a subreaper) would then see the sender as a
- * child of its own: there the sender stays our child, without exit signal.
+ * nobody here needs to reap it.  (A program that orphans fall to, as process 1
+ * of a container, sees this one as any other: execve(2) gives every process
+ * its exit signal back.)
  *
  * Until the program is executed, only system calls: the memory is the
  * program's, and other threads are running in it.
@@ -16,9 +16,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,9 +34,8 @@ struct start {
 	const char *program;
 	char **env;
 	int listener;
-	int error;      /* positive errno of the child */
-	bool is_direct; /* no process in between */
-	char *stack;    /* top of the second child's */
+	int error;   /* positive errno of the child */
+	char *stack; /* top of the second child's */
 };
 
 struct kernel_sigaction {
@@ -49,7 +46,7 @@ struct kernel_sigaction {
 };
 
 /* Runs @fn in a child that shares our memory; @fn never returns. */
-static long clone_and_wait(char *stack_top, void (*fn)(void *), void *arg)
+static long clone_and_wait(void *stack_top, void (*fn)(void *), void *arg)
 {
 	long flags = CLONE_VM | CLONE_VFORK;
 #if defined(__x86_64__)
@@ -71,7 +68,7 @@ static long clone_and_wait(char *stack_top, void (*fn)(void *), void *arg)
 #elif defined(__aarch64__)
 	register long x8 __asm__("x8") = SYS_clone;
 	register long x0 __asm__("x0") = flags;
-	register char *x1 __asm__("x1") = stack_top;
+	register void *x1 __asm__("x1") = stack_top;
 	register long x2 __asm__("x2") = 0;
 
 	__asm__ volatile("svc 0\n\t"
@@ -97,7 +94,7 @@ static _Noreturn void leave(int status)
 
 static void close_from(int first)
 {
-	if (sys_call(SYS_close_range, first, (long)~0U, 0, 0, 0, 0) == 0)
+	if (sys_call(SYS_close_range, first, 0xffffffffL, 0, 0, 0, 0) == 0)
 		return;
 	for (int fd = first; fd < DESCRIPTORS_MAX; fd++)
 		sys_close(fd);
@@ -142,8 +139,8 @@ static void become_sender(void *arg)
 {
 	static const char name[] = "hybridge-sender";
 	static const char activated[] = "--activated";
+	const char *const argv[] = {name, activated, NULL};
 	struct start *start = arg;
-	const char *argv[] = {name, activated, NULL};
 	long ret = arrange_descriptors(start->listener);
 
 	if (ret == 0) {
@@ -168,15 +165,6 @@ static void detach(void *arg)
 	leave(0);
 }
 
-static bool adopts_orphans(void)
-{
-	int subreaper = 0;
-
-	sys_call(SYS_prctl, PR_GET_CHILD_SUBREAPER, (long)&subreaper, 0, 0, 0,
-		 0);
-	return subreaper || sys_getpid() == 1;
-}
-
 static void run(struct start *start, char *stacks)
 {
 	uint64_t all = ~(uint64_t)0, saved = 0;
@@ -185,13 +173,11 @@ static void run(struct start *start, char *stacks)
 	/* A handler must not run in the children: the memory is the program's. */
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&saved,
 		 SYS_SIGSET_BYTES, 0, 0);
-	start->is_direct = adopts_orphans();
 	start->stack = stacks + STACK_SIZE;
-	pid = clone_and_wait(stacks + (size_t)2 * STACK_SIZE,
-			     start->is_direct ? become_sender : detach, start);
+	pid = clone_and_wait(stacks + (size_t)2 * STACK_SIZE, detach, start);
 	if (pid < 0)
 		start->error = (int)-pid;
-	else if (!start->is_direct || start->error)
+	else
 		while (sys_call(SYS_wait4, pid, 0, __WALL, 0, 0, 0) == -EINTR)
 			;
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&saved, 0,

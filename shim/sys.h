@@ -168,9 +168,9 @@ static inline int sys_faccessat(int dir, const char *path, int mode)
 	return (int)sys_call(SYS_faccessat, dir, (long)path, mode, 0, 0, 0);
 }
 
-static inline int sys_futimens(int fd, const struct timespec *times)
+static inline int sys_ftruncate(int fd, off_t len)
 {
-	return (int)sys_call(SYS_utimensat, fd, 0, (long)times, 0, 0, 0);
+	return (int)sys_call(SYS_ftruncate, fd, len, 0, 0, 0, 0);
 }
 
 static inline int sys_flock(int fd, int operation)

@@ -32,7 +32,7 @@ struct hybridge_local_msg shim_message(enum hybridge_local_kind kind,
 /* Descriptors go only to a sender that runs as we do, or as root. */
 static int check_peer(int fd)
 {
-	struct ucred peer;
+	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
 	int ret = sys_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 

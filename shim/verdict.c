@@ -57,14 +57,14 @@ int shim_verdict_take(int fd)
 	return shows_refusal(pending) ? verdict : 0;
 }
 
-SHIM_EXPORT int getsockopt(int fd, int level, int name, void *value,
-			   socklen_t *len)
+SHIM_EXPORT int getsockopt(int fd, int level, int optname, void *optval,
+			   socklen_t *optlen)
 {
-	int ret = shim_libc.getsockopt(fd, level, name, value, len);
+	int ret = shim_libc.getsockopt(fd, level, optname, optval, optlen);
 
-	if (level == SOL_SOCKET && name == SO_ERROR && ret == 0 &&
-	    *len == sizeof(int)) {
-		int *error = value;
+	if (level == SOL_SOCKET && optname == SO_ERROR && ret == 0 &&
+	    *optlen == sizeof(int)) {
+		int *error = optval;
 
 		*error = shim_verdict_translate(fd, *error);
 	}

@@ -137,7 +137,18 @@ static inline void fixture_nonblocking(int fd)
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 }
 
-/** fixture_tcp_pair() - Two connected, non-blocking TCP sockets; small buffers on request */
+/* A receive buffer of less than a page makes the kernel wait for its timers. */
+static inline void fixture_small_buffers(int fd, int bytes)
+{
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	if (bytes >= 4096)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+/**
+ * fixture_tcp_pair() - Two connected, non-blocking TCP sockets
+ * @buffer: SO_SNDBUF, and SO_RCVBUF unless it is tiny; 0 for the system's
+ */
 static inline void fixture_tcp_pair(int out[2], int buffer)
 {
 	struct sockaddr_in addr = {
@@ -150,16 +161,10 @@ static inline void fixture_tcp_pair(int out[2], int buffer)
 	addr.sin_port = htons(port);
 	out[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(out[0] >= 0);
-	if (buffer > 0) {
-		setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &buffer,
-			   sizeof(buffer));
-		setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &buffer,
-			   sizeof(buffer));
-		setsockopt(out[0], SOL_SOCKET, SO_RCVBUF, &buffer,
-			   sizeof(buffer));
-		setsockopt(out[0], SOL_SOCKET, SO_SNDBUF, &buffer,
-			   sizeof(buffer));
-	}
+	if (buffer > 0)
+		fixture_small_buffers(listener, buffer);
+	if (buffer > 0)
+		fixture_small_buffers(out[0], buffer);
 	assert_int_equal(
 		connect(out[0], (struct sockaddr *)&addr, sizeof(addr)), 0);
 	out[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -375,9 +380,13 @@ static inline X509 *pki_certificate(EVP_PKEY *key, const char *name, long from,
 /** pki_open() - Make an authority */
 static inline void pki_open(struct pki *pki)
 {
+	static int number;
+	char name[40];
+
+	snprintf(name, sizeof(name), "test authority %d", ++number);
 	pki->ca_key = EVP_EC_gen("P-256");
 	assert_non_null(pki->ca_key);
-	pki->ca = pki_certificate(pki->ca_key, "test authority", -3600, 86400);
+	pki->ca = pki_certificate(pki->ca_key, name, -3600, 86400);
 	X509_set_issuer_name(pki->ca, X509_get_subject_name(pki->ca));
 	pki_extension(pki->ca, NID_basic_constraints, "critical,CA:TRUE");
 	assert_true(X509_sign(pki->ca, pki->ca_key, EVP_sha256()) > 0);

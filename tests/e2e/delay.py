@@ -1,0 +1,78 @@
+"""A TCP proxy that holds back every byte for a while: a far-away relay."""
+
+import asyncio
+import contextlib
+import threading
+
+
+class Delay:
+    """Between clients and one server; .port is its own, .connections a count."""
+
+    def __init__(self, port, seconds):
+        self.server_port = port
+        self.seconds = seconds
+        self.connections = 0
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        self._call(self._listen())
+        return self
+
+    def __exit__(self, *_):
+        self._call(self._close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    def _call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    async def _listen(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def _close(self):
+        self.server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, client_reader, client_writer):
+        self.connections += 1
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server_port)
+        try:
+            await asyncio.gather(
+                self._forward(client_reader, server_writer),
+                self._forward(server_reader, client_writer),
+            )
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            client_writer.transport.abort()
+            server_writer.transport.abort()
+
+    async def _forward(self, reader, writer):
+        """Reads at once and writes each piece when it is due; an empty piece is the end."""
+        pieces = asyncio.Queue()
+        delivery = asyncio.ensure_future(self._deliver(pieces, writer))
+        try:
+            data = None
+            while data != b"":
+                data = await reader.read(65536)
+                pieces.put_nowait((self.loop.time() + self.seconds, data))
+            await delivery
+        finally:
+            delivery.cancel()
+
+    async def _deliver(self, pieces, writer):
+        data = None
+        while data != b"":
+            due, data = await pieces.get()
+            await asyncio.sleep(max(0, due - self.loop.time()))
+            writer.write(data)
+            await writer.drain()
+        with contextlib.suppress(OSError):
+            writer.write_eof()

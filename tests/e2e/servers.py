@@ -1,0 +1,103 @@
+"""Targets on the private side: one that echoes, one that refuses, one that is silent."""
+
+import contextlib
+import hashlib
+import socket
+import socketserver
+import threading
+
+LOOPBACK = "127.0.0.1"
+
+# <netinet/in.h>; python's socket module does not name it.  A listener that
+# wants 255 drops every SYN of a socket with the default TTL of 64.
+IP_MINTTL = 21
+
+
+class _Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        with contextlib.suppress(ConnectionError):
+            while data := self.request.recv(65536):
+                self.server.received += len(data)
+                self.request.sendall(data)
+
+
+class _Digest(socketserver.BaseRequestHandler):
+    """Reads to the end of file, answers with the hash of what came."""
+
+    def handle(self):
+        digest = hashlib.sha256()
+        with contextlib.suppress(ConnectionError):
+            while data := self.request.recv(65536):
+                digest.update(data)
+            self.request.sendall(digest.hexdigest().encode())
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 1024
+    accepted = 0
+    received = 0
+
+    def process_request(self, request, client_address):
+        self.accepted += 1
+        super().process_request(request, client_address)
+
+
+@contextlib.contextmanager
+def _serving(handler):
+    with _Server((LOOPBACK, 0), handler) as server:
+        server.at = server.server_address
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def echo():
+    """A server that sends back what it gets; .at is its address, .accepted a count."""
+    return _serving(_Echo)
+
+
+def digest():
+    """A server that answers with the SHA-256 of everything up to the end of file."""
+    return _serving(_Digest)
+
+
+@contextlib.contextmanager
+def refusing():
+    """An address where nobody listens, and nobody else can begin to."""
+    with socket.socket() as bound:
+        bound.bind((LOOPBACK, 0))
+        yield bound.getsockname()
+
+
+class Silent:
+    """A listener to which the kernel does not answer, until answer() is called."""
+
+    def __init__(self, listener):
+        self.listener = listener
+        self.at = listener.getsockname()
+
+    def answer(self):
+        """From the next repeated SYN on (after 1 s, 3 s ...) connections come about."""
+        self.listener.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 0)
+
+
+@contextlib.contextmanager
+def silent():
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)
+        listener.listen(16)
+        yield Silent(listener)
+
+
+def free_port():
+    """A port for a program that cannot choose one and tell."""
+    with socket.socket() as bound:
+        bound.bind((LOOPBACK, 0))
+        return bound.getsockname()[1]

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Plain LD_PRELOAD and HYBRIDGE_ENV are enough: the shim starts the sender itself."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+
+import clients
+import servers
+from harness import PYTHON, World, at_once, main, read_proc, until
+
+# Connects, and then looks for children as a shell or an init would.
+WAITING = """
+import errno, json, os, socket, sys
+before = set(os.listdir("/proc/self/fd"))
+with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as s:
+    s.sendall(b"x")
+    echo = s.recv(1) == b"x"
+try:
+    child = os.waitpid(-1, os.WNOHANG | 0x40000000)[0]  # __WALL
+except ChildProcessError:
+    child = None
+left = len(set(os.listdir("/proc/self/fd")) - before)
+print(json.dumps({"echo": echo, "child": child, "left": left}))
+"""
+
+
+@contextlib.contextmanager
+def world_without_sender(**keys):
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["db"])
+        world.agent(relay, {"db": target.at})
+        yield world, world.app(relay, {"db": "db.corp:5432"}, **keys)
+
+
+def only_sender(world):
+    """The one sender that was started, whatever races there were."""
+    senders = world.started_senders()
+    assert len(senders) == 1, senders
+    return senders[0]
+
+
+def test_the_first_program_starts_the_sender_and_the_next_one_finds_it():
+    with world_without_sender() as (world, app):
+        clients.expect_echo(app, "db.corp", 5432)
+        first = only_sender(world)
+        clients.expect_echo(app, "db.corp", 5432)
+        assert only_sender(world) == first
+
+
+def test_twenty_programs_at_once_start_one_sender():
+    with world_without_sender() as (world, app):
+        seen = at_once(
+            [lambda: clients.outcome(app, "blocking", "db.corp", 5432) for _ in range(20)]
+        )
+        assert all(one["echo"] for one in seen), seen
+        only_sender(world)
+
+
+def test_the_program_has_no_new_child_and_no_new_descriptor():
+    with world_without_sender() as (_, app):
+        program = app.run([PYTHON, "-c", WAITING, "db.corp", "5432"])
+        assert program.lines == [{"echo": True, "child": None, "left": 0}], program.out
+
+
+def test_the_sender_holds_nothing_of_the_program_and_is_not_preloaded():
+    with world_without_sender() as (world, app):
+        kept = os.open("/dev/null", os.O_RDONLY)
+        os.set_inheritable(kept, True)
+        try:
+            clients.outcome(app, "blocking", "db.corp", 5432)
+        finally:
+            os.close(kept)
+        sender = only_sender(world)
+        assert b"libhybridge" not in read_proc(sender, "maps")
+        assert b"LD_PRELOAD=" not in read_proc(sender, "environ")
+        links = [os.readlink(f"/proc/{sender}/fd/{n}") for n in os.listdir(f"/proc/{sender}/fd")]
+        assert not [link for link in links if world.logs in link], links
+        assert os.getsid(sender) == sender, "not a session of its own"
+
+
+def test_a_killed_sender_is_started_again_by_the_next_connect():
+    with world_without_sender() as (world, app):
+        clients.outcome(app, "blocking", "db.corp", 5432)
+        first = only_sender(world)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: not world.started_senders(), "the sender's end")
+        # The shim starts none within a quarter second of the last: a sender that
+        # cannot run must not be started by every connect().
+        until(lambda: seconds_old(app.socket + ".lock") > 0.25, "the pause between two starts")
+        clients.expect_echo(app, "db.corp", 5432)
+        assert only_sender(world) != first
+
+
+def seconds_old(path):
+    return time.time() - os.stat(path).st_mtime
+
+
+def test_an_idle_sender_leaves_and_takes_its_socket_with_it():
+    with world_without_sender(HYBRIDGE_IDLE_EXIT="1s") as (world, app):
+        clients.outcome(app, "blocking", "db.corp", 5432)
+        only_sender(world)
+        until(lambda: not world.started_senders(), "the idle sender's end")
+        assert not os.path.exists(app.socket)
+        clients.expect_echo(app, "db.corp", 5432)
+
+
+def test_without_any_sender_to_start_connect_is_refused():
+    with world_without_sender() as (world, app):
+        env = {"HYBRIDGE_SENDER": world.path("nothing-here")}
+        program = app.run(clients.COMMANDS["blocking"]("db.corp", 5432), **env)
+        assert json.loads(program.out)["errno"] == "ECONNREFUSED", program.out
+
+
+if __name__ == "__main__":
+    main()

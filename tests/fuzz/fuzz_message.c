@@ -1,0 +1,105 @@
+/*
+ * fuzz_message.c - JSON messages of the control channel: what is read can be written again.
+ */
+#include "fuzz.h"
+
+#include <strings.h>
+
+#include <hybridge/message.h>
+
+static void check_untouched(const struct hybridge_message *msg)
+{
+	MUST(!msg->address && !msg->id && !msg->token && !msg->remote_address &&
+	     !msg->headers && !msg->name);
+}
+
+/* Fields that differ only in case are written as one, as HTTP wants it. */
+static bool has_twins(const struct hybridge_message *msg)
+{
+	for (size_t i = 0; i < msg->num_headers; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcasecmp(msg->headers[i].name,
+				       msg->headers[j].name) == 0)
+				return true;
+	return false;
+}
+
+static void check_headers(const struct hybridge_message *msg,
+			  const struct hybridge_message *again)
+{
+	if (has_twins(msg)) {
+		MUST(again->num_headers < msg->num_headers);
+		return;
+	}
+	MUST(again->num_headers == msg->num_headers);
+	for (size_t i = 0; i < msg->num_headers; i++)
+		MUST(fuzz_same(again->headers[i].name, msg->headers[i].name) &&
+		     fuzz_same(again->headers[i].value, msg->headers[i].value));
+}
+
+static void check_accept(const struct hybridge_message *msg)
+{
+	struct hybridge_message again = {0};
+	struct hybridge_error err = {0};
+	char *text;
+
+	MUST(msg->address && msg->address[0]);
+	text = hybridge_message_format_accept(msg);
+	MUST(text);
+	if (hybridge_message_parse(text, strlen(text), &again, &err) != 0) {
+		/* Escapes may have made it longer than may be sent. */
+		MUST(strlen(text) > HYBRIDGE_MESSAGE_MAX);
+		free(text);
+		return;
+	}
+	MUST(again.kind == HYBRIDGE_MESSAGE_ACCEPT);
+	MUST(fuzz_same(again.address, msg->address));
+	MUST(fuzz_same(again.id, msg->id ? msg->id : ""));
+	MUST(again.remote_port == msg->remote_port);
+	check_headers(msg, &again);
+	hybridge_message_free(&again);
+	free(text);
+}
+
+static void check_renew(const struct hybridge_message *msg)
+{
+	struct hybridge_message again = {0};
+	struct hybridge_error err = {0};
+	char *text;
+
+	MUST(msg->token);
+	text = hybridge_message_format_renew(msg->token);
+	MUST(text);
+	if (hybridge_message_parse(text, strlen(text), &again, &err) == 0) {
+		MUST(again.kind == HYBRIDGE_MESSAGE_RENEW);
+		MUST(fuzz_same(again.token, msg->token));
+	} else {
+		MUST(strlen(text) > HYBRIDGE_MESSAGE_MAX);
+	}
+	hybridge_message_free(&again);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = {data, size};
+	struct hybridge_message msg = {0};
+	struct hybridge_error err = {0};
+	size_t len;
+	char *text = fuzz_exact(&in, &len);
+
+	if (hybridge_message_parse(text, len, &msg, &err) != 0) {
+		MUST(err.code == HYBRIDGE_EPROTOCOL && err.what[0]);
+		check_untouched(&msg);
+	}
+	free(text); /* what was read must not point into it */
+	if (msg.kind == HYBRIDGE_MESSAGE_ACCEPT)
+		check_accept(&msg);
+	else if (msg.kind == HYBRIDGE_MESSAGE_RENEW)
+		check_renew(&msg);
+	else
+		MUST(!msg.token);
+	hybridge_message_free(&msg);
+	check_untouched(&msg);
+	return 0;
+}

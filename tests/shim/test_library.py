@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""libhybridge.so as a guest: what it exports, needs, and leaves alone."""
+
+import ctypes
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from fake_sender import FakeSender
+from harness import PYTHON, ROOT, SHIM, address, finish, place
+
+import tap
+
+EXPORTS = """
+    connect dlopen getaddrinfo getaddrinfo_a gethostbyaddr gethostbyaddr_r
+    gethostbyname gethostbyname2 gethostbyname2_r gethostbyname_r getnameinfo
+    getpeername getsockopt hybridge_shim_probe sendmmsg sendmsg sendto syscall
+""".split()
+INERT, HOLD = 1, 2
+
+
+def output(*command):
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def echo(request):
+    """Completes a connect and sends back what comes."""
+    far = request.complete()
+    far.sendall(far.recv(100))
+    far.close()
+
+
+def test_it_needs_no_library():
+    dynamic = output("readelf", "-d", SHIM)
+    assert "NEEDED" not in dynamic, dynamic
+    assert "TEXTREL" not in dynamic, dynamic
+    assert "FLAGS_1" in dynamic and "NOW" in dynamic, dynamic
+
+
+def test_it_exports_its_hooks_and_nothing_else():
+    defined = output("nm", "-D", "--defined-only", SHIM).split()[2::3]
+    assert sorted(defined) == EXPORTS, defined
+
+
+def test_what_it_asks_of_libc_bears_no_version():
+    symbols = output("nm", "-D", SHIM)
+    assert "@" not in symbols, symbols
+
+
+def test_its_stack_is_not_executable_and_it_has_no_thread_local_storage():
+    headers = output("readelf", "-lW", SHIM)
+    stack = re.search(r"GNU_STACK.*", headers)[0]
+    assert "RWE" not in stack, stack
+    assert not re.search(r"^\s+TLS\s", headers, re.M), headers
+
+
+def test_without_configuration_it_does_nothing():
+    with place() as here:
+        env = here.env()
+        del env["HYBRIDGE_ENV"]
+        program = here.python(
+            """
+        import ctypes, errno, os, socket
+        print(ctypes.CDLL(None).hybridge_shim_probe())
+        try:
+            print(socket.getaddrinfo("db.corp", 1))
+        except socket.gaierror:
+            print("unknown")
+        print(errno.errorcode[socket.socket().connect_ex(("%s", 5432))])
+        """
+            % address("db.corp"),
+            env=env,
+        )
+        assert finish(program).split() == [
+            str(INERT),
+            "unknown",
+            "ECONNREFUSED",
+        ]
+        assert here.log() == "", here.log()
+
+
+def test_the_probe_says_that_connects_are_held():
+    with place() as here:
+        program = here.python(
+            "import ctypes; print(ctypes.CDLL(None).hybridge_shim_probe())"
+        )
+        assert finish(program) == str(HOLD)
+
+
+def test_variables_alone_configure_it_and_win_over_the_file():
+    with place() as here, FakeSender(here.socket, echo):
+        env = here.env(HYBRIDGE_SOCKET=here.socket, HYBRIDGE_Y_HOSTS="'y.corp:1'")
+        del env["HYBRIDGE_ENV"]
+        assert finish(here.tool("dial", "connect", "y.corp", "1", env=env)) == "hi"
+        env = here.env(HYBRIDGE_X_HOSTS="y.corp:1")
+        assert finish(here.tool("dial", "connect", "y.corp", "1", env=env)) == "hi"
+        program = here.python(
+            "import socket\ntry: socket.gethostbyname('db.corp')\nexcept OSError: print('unknown')",
+            env=env,
+        )
+        assert finish(program) == "unknown"
+
+
+def test_mistakes_in_the_configuration_never_stop_the_program():
+    with place() as here, FakeSender(here.socket, echo):
+        with open(here.env_file, "a", encoding="ascii") as file:
+            file.write("no equals sign\nHYBRIDGE_Z_HOSTS='z.corp:x z.corp:5'\n")
+            file.write("HYBRIDGE_RANGE=everywhere\nHYBRIDGE_OPEN='\n")
+        assert finish(here.tool("dial", "connect", "z.corp", "5")) == "hi"
+        log = here.log()
+        for word in ("no '='", "z.corp:x", "everywhere", "quote"):
+            assert word in log, log
+        assert "c2VjcmV0" not in log
+        missing = here.env(HYBRIDGE_ENV="/nonexistent/app.env")
+        assert finish(here.start("echo", "alive", env=missing)) == "alive"
+        program = here.python(
+            "import socket; print(socket.gethostbyname('localhost'))", env=missing
+        )
+        assert finish(program) == "127.0.0.1"
+        assert "cannot read the env file" in here.log()
+
+
+def test_a_fifo_as_env_file_does_not_stop_the_program():
+    with place() as here:
+        fifo = os.path.join(here.directory, "fifo")
+        os.mkfifo(fifo)
+        program = here.python(
+            "import socket; print(socket.gethostbyname('localhost'))",
+            env=here.env(HYBRIDGE_ENV=fifo),
+        )
+        assert finish(program, 5) == "127.0.0.1"
+
+
+def test_relative_paths_survive_a_change_of_directory():
+    with place() as here, FakeSender(here.socket, echo):
+        env = here.env(HYBRIDGE_ENV="app.env", HYBRIDGE_SOCKET="sender.sock")
+        program = here.python(
+            """
+        import os, socket
+        socket.gethostbyname("db.corp")
+        os.chdir("/")
+        s = socket.create_connection(("db.corp", 5432))
+        s.sendall(b"there")
+        print(s.recv(10).decode())
+        """,
+            env=env,
+            cwd=here.directory,
+        )
+        assert finish(program) == "there"
+
+
+def test_every_way_of_connecting_is_hooked():
+    ways = (
+        "connect syscall sendto syscall-sendto sendmsg sendmmsg nonblocking-sendto"
+    ).split()
+    with place() as here, FakeSender(here.socket, echo):
+        for way in ways:
+            got = finish(here.tool("dial", way, "db.corp", "5432"))
+            assert got == "hi", (way, got)
+    with place() as here:
+        for way in ways:
+            got = finish(here.tool("dial", way, "db.corp", "5432"))
+            assert got == "errno 111", (way, got)
+
+
+def test_other_system_calls_pass_with_all_six_arguments():
+    with place() as here:
+        assert finish(here.tool("rawcalls")) == "ok"
+
+
+def test_a_musl_program_is_served_as_well():
+    if not shutil.which("musl-gcc"):
+        tap.skip("no musl-gcc")
+    with place() as here, FakeSender(here.socket, echo) as sender:
+        for name in ("dial", "names", "rawcalls"):
+            output(
+                "musl-gcc",
+                "-D_GNU_SOURCE",
+                "-o",
+                os.path.join(here.directory, name),
+                os.path.join(ROOT, "tests", "shim", name + ".c"),
+            )
+
+        def run(name, *args):
+            return here.start(os.path.join(here.directory, name), *args)
+
+        for way in ("connect", "syscall-sendto", "sendmsg", "nonblocking-sendto"):
+            assert finish(run("dial", way, "db.corp", "5432")) == "hi", way
+        got = finish(run("names", "db.corp")).splitlines()
+        assert got[0] == f"by_name: db.corp {address('db.corp')} 4", got
+        assert got[8:] == ["canonical: db.corp"] * 2, got
+        assert finish(run("rawcalls")) == "ok"
+        sender.handler = lambda request: request.refuse(110)
+        assert finish(run("dial", "connect", "db.corp", "5432")) == "errno 110"
+
+
+def test_libraries_bound_deeply_are_hooked_too():
+    try:
+        ctypes.CDLL("libcurl.so.4")
+    except OSError:
+        tap.skip("no libcurl.so.4")
+
+    def serve(request):
+        far = request.complete()
+        far.recv(4096)
+        far.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+        far.close()
+
+    with place() as here, FakeSender(here.socket, serve):
+        program = here.python(
+            """
+        import ctypes, os
+        curl = ctypes.CDLL("libcurl.so.4", mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
+        curl.curl_easy_init.restype = ctypes.c_void_p
+        easy = ctypes.c_void_p(curl.curl_easy_init())
+        CURLOPT_URL, CURLOPT_TIMEOUT = 10002, 13
+        curl.curl_easy_setopt(easy, CURLOPT_URL, b"http://web.corp/")
+        curl.curl_easy_setopt(easy, CURLOPT_TIMEOUT, ctypes.c_long(10))
+        print(curl.curl_easy_perform(easy))
+        """
+        )
+        assert finish(program) == "0"
+
+
+def test_it_stacks_with_another_preload_that_hooks_connect():
+    source = """
+        #include <dlfcn.h>
+        #include <sys/socket.h>
+        #include <unistd.h>
+        int connect(int fd, const struct sockaddr *a, socklen_t n)
+        {
+            int (*next)(int, const struct sockaddr *, socklen_t) =
+                dlsym(RTLD_NEXT, "connect");
+            write(1, "other ", 6);
+            return next(fd, a, n);
+        }
+    """
+    with place() as here, FakeSender(here.socket, echo):
+        other = os.path.join(here.directory, "other.so")
+        subprocess.run(
+            ["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-x", "c", "-o", other, "-"],
+            input=source,
+            text=True,
+            check=True,
+        )
+        for order in (f"{SHIM}:{other}", f"{other}:{SHIM}"):
+            program = here.tool(
+                "dial", "connect", "db.corp", "5432", env=here.env(LD_PRELOAD=order)
+            )
+            assert finish(program) == "other hi"
+
+
+def test_an_unmapped_connect_costs_next_to_nothing():
+    with place() as here:
+        with_shim = float(finish(here.tool("cost")))
+        env = here.env()
+        del env["LD_PRELOAD"]
+        without = float(finish(here.tool("cost", env=env)))
+        # 100 ns is meant; a machine that is busy with other things gets more.
+        assert with_shim - without < 1000, (with_shim, without)
+
+
+if __name__ == "__main__":
+    tap.main()
