@@ -61,23 +61,22 @@ static void write_metrics(void *owner, FILE *to)
 		const char *name;
 		const char *type;
 		const char *help;
-		const char *labels;
 		size_t offset;
 	} rows[] = {
-		{"streams", "gauge", "Streams that are open.", "",
+		{"streams", "gauge", "Streams that are open.",
 		 offsetof(struct control_stats, open)},
-		{"accepted_total", "counter", "Streams that were accepted.", "",
+		{"accepted_total", "counter", "Streams that were accepted.",
 		 offsetof(struct control_stats, accepted)},
-		{"refused_total", "counter", "Streams that were refused.", "",
+		{"refused_total", "counter", "Streams that were refused.",
 		 offsetof(struct control_stats, refused)},
 		{"control_failures_total", "counter",
-		 "Times that the control channel failed.", "",
+		 "Times that the control channel failed.",
 		 offsetof(struct control_stats, failures)},
 		{"received_bytes_total", "counter",
-		 "Payload bytes for the target.", "",
+		 "Payload bytes for the target.",
 		 offsetof(struct control_stats, bytes_in)},
 		{"sent_bytes_total", "counter",
-		 "Payload bytes from the target.", "",
+		 "Payload bytes from the target.",
 		 offsetof(struct control_stats, bytes_out)},
 	};
 	const struct agent *agent = owner;

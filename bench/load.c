@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK (256 * 1024)
-#define MIB   (1024 * 1024)
+#define CHUNK ((size_t)256 * 1024)
+#define MIB   ((size_t)1024 * 1024)
 
 static void die(const char *what)
 {
@@ -55,21 +55,28 @@ static void send_all(int fd, const char *buf, size_t len)
 
 /* The service: one thread a connection, which is not what is measured. */
 
-static void *serve_one(void *arg)
+static void echo(int fd, char *buf)
 {
-	int fd = (int)(intptr_t)arg;
-	char *buf = calloc(1, CHUNK);
-	char mode = 0;
 	ssize_t n;
 
+	while ((n = recv(fd, buf, CHUNK, 0)) > 0)
+		if (send(fd, buf, (size_t)n, MSG_NOSIGNAL) != n)
+			break;
+}
+
+static void *serve_one(void *arg)
+{
+	int fd = *(int *)arg;
+	char *buf = calloc(1, CHUNK);
+	char mode = 0;
+
+	free(arg);
 	if (!buf)
 		die("malloc");
 	if (recv(fd, &mode, 1, 0) != 1)
 		mode = 0;
 	if (mode == 'E')
-		while ((n = recv(fd, buf, CHUNK, 0)) > 0)
-			if (send(fd, buf, (size_t)n, MSG_NOSIGNAL) != n)
-				break;
+		echo(fd, buf);
 	if (mode == 'S') {
 		while (recv(fd, buf, CHUNK, 0) > 0)
 			;
@@ -98,14 +105,16 @@ static _Noreturn void serve(void)
 	printf("%u\n", ntohs(at.sin_port));
 	fflush(stdout);
 	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		int *fd = malloc(sizeof(*fd));
 		pthread_t thread;
 
-		if (fd < 0)
-			continue;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		if (pthread_create(&thread, NULL, serve_one,
-				   (void *)(intptr_t)fd) != 0)
+		if (!fd)
+			die("malloc");
+		*fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (*fd < 0)
+			die("accept");
+		setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		if (pthread_create(&thread, NULL, serve_one, fd) != 0)
 			die("pthread_create");
 		pthread_detach(thread);
 	}

@@ -15,7 +15,7 @@
 #include <hybridge/local.h>
 
 #define PATIENCE_S 5
-#define PACKET_MAX (64 * 1024)
+#define PACKET_MAX ((size_t)64 * 1024)
 #define ANSWER_MAX (64u << 20)
 
 static int connect_to(const char *path, struct hybridge_error *err)

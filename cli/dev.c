@@ -42,7 +42,7 @@ struct dev {
 static const char *const daemon_names[DAEMONS] = {
 	"hybridge-relay", "hybridge-agent", "hybridge-sender"};
 
-static int start(struct dev *dev, int which, char *config, char *ready,
+static int start(struct dev *dev, int which, const char *config, char *ready,
 		 size_t size, struct hybridge_error *err)
 {
 	struct spawn_args args = {

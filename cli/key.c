@@ -45,19 +45,27 @@ static char *endpoint_of(const char *relay, struct hybridge_error *err)
 	return endpoint;
 }
 
-static int write_connection(const char *dir, const char *hc, const char *side,
-			    const char *endpoint, const char *rule,
-			    const char *key, struct hybridge_error *err)
+/* What the files of one key new have in common. */
+struct place {
+	const char *dir;
+	const char *hc;
+	const char *endpoint;
+};
+
+static int write_connection(const struct place *place, const char *side,
+			    const char *rule, const char *key,
+			    struct hybridge_error *err)
 {
 	char *path = NULL, *text = NULL;
 	int ret = -1;
 
-	if (asprintf(&path, "%s/%s-%s.connection", dir, hc, side) < 0)
+	if (asprintf(&path, "%s/%s-%s.connection", place->dir, place->hc,
+		     side) < 0)
 		path = NULL;
 	if (asprintf(&text,
 		     "Endpoint=%s;SharedAccessKeyName=%s;SharedAccessKey=%s;"
 		     "EntityPath=%s\n",
-		     endpoint, rule, key, hc) < 0)
+		     place->endpoint, rule, key, place->hc) < 0)
 		text = NULL;
 	if (path && text)
 		ret = secret_write(path, text, err);
@@ -108,15 +116,16 @@ static int make_files(const char *hc, const char *relay, const char *dir)
 	char listen_key[SECRET_KEY_TEXT], send_key[SECRET_KEY_TEXT];
 	struct hybridge_error err = {0};
 	char *endpoint = endpoint_of(relay, &err);
+	struct place place = {dir, hc, endpoint};
 	int ret = -1;
 
 	if (endpoint && secret_make_key(listen_key, &err) == 0 &&
 	    secret_make_key(send_key, &err) == 0 &&
 	    write_rules(dir, hc, listen_key, send_key, &err) == 0 &&
-	    write_connection(dir, hc, "listen", endpoint, "defaultListener",
-			     listen_key, &err) == 0)
-		ret = write_connection(dir, hc, "send", endpoint,
-				       "defaultSender", send_key, &err);
+	    write_connection(&place, "listen", "defaultListener", listen_key,
+			     &err) == 0)
+		ret = write_connection(&place, "send", "defaultSender",
+				       send_key, &err);
 	explicit_bzero(listen_key, sizeof(listen_key));
 	explicit_bzero(send_key, sizeof(send_key));
 	free(endpoint);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,7 +25,7 @@
 static _Noreturn void become(const struct spawn_args *args, char *path,
 			     pid_t parent, int ready_fd)
 {
-	char fd_text[16];
+	char fd_text[16], config[PATH_MAX];
 	char ready_option[] = "--ready-fd", config_option[] = "-f";
 	char *argv[6] = {path, ready_option, fd_text, NULL};
 	sigset_t none;
@@ -45,8 +46,9 @@ static _Noreturn void become(const struct spawn_args *args, char *path,
 	fcntl(ready_fd, F_SETFD, 0);
 	snprintf(fd_text, sizeof(fd_text), "%d", ready_fd);
 	if (args->config) {
+		snprintf(config, sizeof(config), "%s", args->config);
 		argv[3] = config_option;
-		argv[4] = args->config;
+		argv[4] = config;
 	}
 	execve(path, argv, args->env);
 	_exit(127);

@@ -21,7 +21,7 @@
  */
 struct spawn_args {
 	const char *program;
-	char *config;
+	const char *config;
 	char *const *env;
 	const char *log;
 	bool unseen;

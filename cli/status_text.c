@@ -129,7 +129,7 @@ static void print_trouble(const json_t *connection, FILE *to)
 bool status_text(const json_t *root, const char *only, FILE *to)
 {
 	const json_t *sender = json_object_get(root, "sender");
-	const json_t *rows[ROWS_MAX];
+	const json_t *rows[ROWS_MAX] = {NULL};
 	const json_t *connection;
 	size_t len = 0, i;
 	bool failing = false;
@@ -145,7 +145,7 @@ bool status_text(const json_t *root, const char *only, FILE *to)
 				(!only || strcmp(only, text_of(connection,
 							       "name")) == 0))
 		rows[len++] = connection;
-	qsort(rows, len, sizeof(*rows), by_urgency);
+	qsort(rows, len, sizeof(const json_t *), by_urgency);
 	fprintf(to, "%-10s %-28s %-8s %5s %7s %7s %11s %11s   %s\n", "NAME",
 		"HOSTS", "STATE", "OPEN", "TOTAL", "FAILED", "RECEIVED", "SENT",
 		"LAST USED");

@@ -18,10 +18,11 @@
 #include <hybridge/ws.h>
 
 #include "queue.h"
-#include "scratch.h"
+#include "text.h"
 
 #define CLOSE_PATIENCE_MS 5000
 #define PENDING_MAX       (4u << 20)
+#define PONG_PENDING_MAX  (64u << 10)
 #define SILENT_PINGS      3
 #define READS_PER_TURN    16 /* then others have their turn */
 #define REASON_MAX        (HYBRIDGE_WS_CONTROL_MAX - 2)
@@ -77,9 +78,8 @@ static void finish(struct hybridge_channel *channel, enum hybridge_conn_how how,
 	if (!channel_move(channel, OVER))
 		return;
 	channel->code = code;
-	for (size_t i = 0; i < reason_len && i < REASON_MAX; i++)
-		channel->reason[i] =
-			reason[i] >= ' ' && reason[i] <= '~' ? reason[i] : '?';
+	text_printable(channel->reason, sizeof(channel->reason),
+		       (struct hybridge_span){reason, reason_len});
 	hybridge_conn_close(channel->conn, how);
 	channel->conn = NULL;
 	hybridge_timer_clear(channel->loop, &channel->timer);
@@ -121,7 +121,9 @@ static void on_control(struct hybridge_channel *channel,
 	const char *reason = (const char *)piece->data + 2;
 	size_t reason_len = piece->len > 2 ? piece->len - 2 : 0;
 
-	if (piece->opcode == HYBRIDGE_WS_PING && channel->state == OPEN)
+	/* One that reads nothing, but pings, must not make us grow. */
+	if (piece->opcode == HYBRIDGE_WS_PING && channel->state == OPEN &&
+	    hybridge_conn_pending(channel->conn) < PONG_PENDING_MAX)
 		send_control(channel, HYBRIDGE_WS_PONG, piece->data,
 			     piece->len);
 	if (piece->opcode != HYBRIDGE_WS_CLOSE)

@@ -191,11 +191,9 @@ static ssize_t receive(struct hybridge_conn *conn, void *buf, size_t len)
 	do {
 		n = recv(conn->source.fd, buf, len, 0);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		conn->readable = false;
-	else if (n < 0)
+	if (n < 0 && errno != EAGAIN)
 		conn->in_error = errno;
-	else if (n > 0 && (size_t)n < len && !conn->hung_up)
+	else if (n < 0 || (n > 0 && (size_t)n < len && !conn->hung_up))
 		conn->readable = false;
 	return n;
 }
@@ -205,12 +203,13 @@ static int bio_read(BIO *bio, char *buf, int len)
 	struct hybridge_conn *conn = BIO_get_data(bio);
 	struct scratch *scratch = loop_scratch(conn->loop);
 	size_t have;
-	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
 	if (queue_len(&conn->stash) > 0)
 		return (int)queue_take(&conn->stash, buf, (size_t)len);
 	if (scratch->in_owner != conn || scratch->in_at == scratch->in_end) {
+		ssize_t n;
+
 		stash_leftover(scratch);
 		n = receive(conn, scratch->in, sizeof(scratch->in));
 		if (n <= 0) {

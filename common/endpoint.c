@@ -55,7 +55,7 @@ int hybridge_endpoint_token_make(const struct hybridge_connstr *relay,
 				 struct hybridge_error *err)
 {
 	struct hybridge_endpoint_token token = {
-		.renew = now + HYBRIDGE_ENDPOINT_TOKEN_SECONDS / 4 * 3,
+		.renew = now + (time_t)HYBRIDGE_ENDPOINT_TOKEN_SECONDS / 4 * 3,
 		.expires = now + HYBRIDGE_ENDPOINT_TOKEN_SECONDS,
 	};
 

@@ -114,7 +114,7 @@ static void run_tasks(struct hybridge_loop *loop)
 	/* Tasks that are deferred from now on belong to the next turn; a mark keeps
 	 * its place even if the last task of this turn is cancelled meanwhile. */
 	hybridge_loop_defer(loop, &loop->mark);
-	while (loop->tasks != &loop->mark) {
+	while (loop->tasks && loop->tasks != &loop->mark) {
 		struct hybridge_task *task = loop->tasks;
 
 		hybridge_loop_cancel(loop, task);
@@ -189,8 +189,8 @@ static void on_lws_log(int level, const char *line)
 
 	lws_strncpy(text, line, sizeof(text));
 	text[strcspn(text, "\n")] = '\0';
-	hybridge_log(level & LLL_ERR ? HYBRIDGE_LOG_WARNING
-				     : HYBRIDGE_LOG_DEBUG,
+	hybridge_log((level & LLL_ERR) ? HYBRIDGE_LOG_WARNING
+				       : HYBRIDGE_LOG_DEBUG,
 		     "libwebsockets said", HYBRIDGE_STR("text", text));
 }
 

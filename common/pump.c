@@ -28,7 +28,7 @@
 
 #include "scratch.h"
 
-#define FRAME_MAX        (64 * 1024)
+#define FRAME_MAX        ((size_t)64 * 1024)
 #define BATCHES_PER_TURN 4 /* then others have their turn */
 #define SILENT_PINGS     3
 

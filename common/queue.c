@@ -28,7 +28,10 @@ int queue_add(struct queue *queue, const void *buf, size_t len)
 		if (have)
 			memcpy(grown, queue->buf + queue->at, have);
 		free(queue->buf);
-		*queue = (struct queue){grown, 0, have, room};
+		queue->buf = grown;
+		queue->at = 0;
+		queue->len = have;
+		queue->room = room;
 	}
 	memcpy(queue->buf + queue->len, buf, len);
 	queue->len += len;

@@ -186,6 +186,15 @@ static struct resolver *get_resolver(struct hybridge_loop *loop)
 	return *slot;
 }
 
+static struct lookup *find_lookup(const struct resolver *resolver,
+				  const char *key, size_t len)
+{
+	struct lookup *lookup;
+
+	HASH_FIND(hh, resolver->lookups, key, len, lookup);
+	return lookup;
+}
+
 /* The look-up that @key shares, a new one if none is under way or fresh. */
 static struct lookup *get_lookup(struct resolver *resolver, const char *key,
 				 const char *host, uint16_t port)
@@ -198,7 +207,7 @@ static struct lookup *get_lookup(struct resolver *resolver, const char *key,
 		if (!lookup->job && !lookup->waits && !lookup->delivering &&
 		    now_us - lookup->answered_us > ANSWER_GOOD_FOR_US)
 			lookup_free(lookup);
-	HASH_FIND(hh, resolver->lookups, key, len, lookup);
+	lookup = find_lookup(resolver, key, len);
 	if (lookup)
 		return lookup;
 	lookup = calloc(1, sizeof(*lookup) + len + 1);

@@ -14,7 +14,7 @@ struct hybridge_loop;
 #define SCRATCH_IN    (128 * 1024)
 #define SCRATCH_OUT   (192 * 1024)
 #define SCRATCH_HEAD  16 /* room for a frame header in front of a payload */
-#define SCRATCH_PLAIN (128 * 1024)
+#define SCRATCH_PLAIN ((size_t)128 * 1024)
 
 /**
  * struct scratch - Bytes on their way through one turn

@@ -54,6 +54,20 @@ static inline struct hybridge_span text_cut_segment(struct hybridge_span *path)
 	return segment;
 }
 
+/** text_printable() - Copy, with '?' for what is not printable ASCII; cut to @size */
+static inline void text_printable(char *out, size_t size,
+				  struct hybridge_span text)
+{
+	size_t len = text.len < size - 1 ? text.len : size - 1;
+
+	for (size_t i = 0; i < len; i++) {
+		out[i] = text.text[i];
+		if (out[i] < ' ' || out[i] > '~')
+			out[i] = '?';
+	}
+	out[len] = '\0';
+}
+
 /** text_free_secret() - Wipe and free a string; NULL is fine */
 static inline void text_free_secret(char *secret)
 {

@@ -117,17 +117,6 @@ static enum hybridge_code class_of(int status)
 	}
 }
 
-static void copy_reason(char *out, size_t size, struct hybridge_span reason)
-{
-	size_t len = reason.len < size - 1 ? reason.len : size - 1;
-
-	for (size_t i = 0; i < len; i++)
-		out[i] = reason.text[i] >= ' ' && reason.text[i] <= '~'
-				 ? reason.text[i]
-				 : '?';
-	out[len] = '\0';
-}
-
 static void on_head(struct hybridge_upgrade *upgrade, struct hybridge_span text)
 {
 	struct hybridge_upgrade_result result = {0};
@@ -145,7 +134,7 @@ static void on_head(struct hybridge_upgrade *upgrade, struct hybridge_span text)
 		return;
 	}
 	result.status = head.status;
-	copy_reason(result.reason, sizeof(result.reason), head.reason);
+	text_printable(result.reason, sizeof(result.reason), head.reason);
 	if (head.status != 101)
 		hybridge_fail(&result.err, class_of(head.status), "%d %s",
 			      head.status, result.reason);

@@ -18,7 +18,7 @@ typedef uint8_t vector __attribute__((vector_size(32)));
 uint8_t hybridge_ws_mask(uint8_t *data, size_t len, const uint8_t key[static 4],
 			 uint8_t at)
 {
-	vector wide;
+	vector wide = {0};
 	size_t i = 0;
 
 	for (size_t k = 0; k < sizeof(wide); k++)
@@ -101,8 +101,9 @@ size_t hybridge_ws_control_frame(uint8_t *out, uint8_t opcode, const void *data,
 
 uint16_t hybridge_ws_close_code(const uint8_t *data, size_t len)
 {
-	return len < 2 ? (uint16_t)HYBRIDGE_WS_NO_CODE
-		       : (uint16_t)(data[0] << 8 | data[1]);
+	if (len < 2)
+		return HYBRIDGE_WS_NO_CODE;
+	return (uint16_t)(data[0] << 8 | data[1]);
 }
 
 void hybridge_ws_accept(const char *key, size_t len, char out[static 29])

@@ -47,18 +47,18 @@ void answer_send(struct hybridge_conn *conn, const struct answer *answer)
 				     : phrase(answer->status);
 	const char *body = answer->body ? answer->body : reason;
 	char *text = NULL;
-	int len = asprintf(
-		&text,
-		"HTTP/1.1 %d %s\r\n"
-		"Content-Type: %s\r\n"
-		"Content-Length: %zu\r\n"
-		"%s"
-		"Connection: close\r\n\r\n"
-		"%s",
-		answer->status, reason,
-		answer->type ? answer->type : "text/plain; charset=utf-8",
-		strlen(body), answer->headers ? answer->headers : "",
-		answer->no_body ? "" : body);
+	int len = asprintf(&text,
+			   "HTTP/1.1 %d %s\r\n"
+			   "Content-Type: %s\r\n"
+			   "Content-Length: %zu\r\n"
+			   "%s"
+			   "Connection: close\r\n\r\n"
+			   "%s",
+			   answer->status, reason,
+			   answer->type ? answer->type
+					: "text/plain; charset=utf-8",
+			   strlen(body), answer->headers ? answer->headers : "",
+			   answer->no_body ? "" : body);
 
 	if (len < 0 || hybridge_conn_write(conn, text, (size_t)len) != 0) {
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
@@ -73,17 +73,16 @@ int answer_upgrade(struct hybridge_conn *conn, const char *accept,
 		   struct hybridge_span protocol)
 {
 	char *text = NULL;
-	int len = asprintf(&text,
-			   "HTTP/1.1 101 Switching Protocols\r\n"
-			   "Upgrade: websocket\r\n"
-			   "Connection: Upgrade\r\n"
-			   "Sec-WebSocket-Accept: %s\r\n"
-			   "%s%.*s%s\r\n",
-			   accept,
-			   protocol.len > 0 ? "Sec-WebSocket-Protocol: " : "",
-			   (int)protocol.len,
-			   protocol.text ? protocol.text : "",
-			   protocol.len > 0 ? "\r\n" : "");
+	int len = asprintf(
+		&text,
+		"HTTP/1.1 101 Switching Protocols\r\n"
+		"Upgrade: websocket\r\n"
+		"Connection: Upgrade\r\n"
+		"Sec-WebSocket-Accept: %s\r\n"
+		"%s%.*s%s\r\n",
+		accept, protocol.len > 0 ? "Sec-WebSocket-Protocol: " : "",
+		(int)protocol.len, protocol.text ? protocol.text : "",
+		protocol.len > 0 ? "\r\n" : "");
 	int ret = -1;
 
 	if (len < 0)

@@ -102,15 +102,20 @@ static enum auth_reason decide(const struct auth_place *place,
 	return AUTH_OK;
 }
 
-/* Some libraries send every token as a bearer token. */
+/*
+ * Some libraries put the word before every token.  A bare "sr=" behind it is
+ * refused, as Azure does: that is neither kind of token.
+ */
 static const char *skip_bearer(const char *token)
 {
-	static const char word[] = "Bearer ";
-	size_t len = sizeof(word) - 1;
+	static const char bearer[] = "Bearer ";
+	static const char sas[] = "SharedAccessSignature";
+	const char *rest = token;
 
-	if (strncasecmp(token, word, len) != 0)
-		return token;
-	return token + len + strspn(token + len, " ");
+	if (strncasecmp(rest, bearer, sizeof(bearer) - 1) == 0)
+		rest += strspn(rest + sizeof(bearer) - 1, " ") +
+			sizeof(bearer) - 1;
+	return strncasecmp(rest, sas, sizeof(sas) - 1) == 0 ? rest : token;
 }
 
 void auth_check(const struct auth_place *place, const char *token, time_t now,

@@ -80,7 +80,7 @@ void auth_check(const struct auth_place *place, const char *token, time_t now,
 enum auth_carrier {
 	AUTH_CARRIER_NONE,
 	AUTH_CARRIER_SERVICE_BUS,   /* ServiceBusAuthorization */
-	AUTH_CARRIER_QUERY,	    /* sb-hc-token */
+	AUTH_CARRIER_QUERY,         /* sb-hc-token */
 	AUTH_CARRIER_AUTHORIZATION, /* Authorization */
 };
 

@@ -49,8 +49,7 @@ void bus_free(struct bus *bus)
 
 	if (!bus)
 		return;
-	HASH_ITER(hh, bus->topics, topic, next)
-	{
+	HASH_ITER (hh, bus->topics, topic, next) {
 		topic_free(bus, topic);
 	}
 	free(bus);
@@ -134,8 +133,7 @@ uint64_t bus_invite(struct bus *bus, const char *entity, const uint64_t *asked,
 	if (!topic)
 		return 0;
 	/* Each of the first n is chosen with the probability 1/n. */
-	DL_FOREACH(topic->members, member)
-	{
+	DL_FOREACH (topic->members, member) {
 		if (!was_asked(member->id, asked, num_asked) &&
 		    arc4random_uniform(++candidates) == 0)
 			chosen = member;

@@ -29,13 +29,11 @@ void call_refuse(const struct call *call, int status, const char *message)
 	answer_send(call->conn, &answer);
 }
 
-void call_log_denied(struct relay *relay, const char *what,
-		     const char *entity, const struct auth_result *result,
-		     const char *remote)
+void call_log_denied(struct relay *relay, const char *what, const char *entity,
+		     const struct auth_result *result, const char *remote)
 {
 	relay->meters.auth_failures[result->reason]++;
-	hybridge_log(HYBRIDGE_LOG_WARNING, what,
-		     HYBRIDGE_STR("entity", entity),
+	hybridge_log(HYBRIDGE_LOG_WARNING, what, HYBRIDGE_STR("entity", entity),
 		     HYBRIDGE_STR("key_name", result->key_name[0]
 						      ? result->key_name
 						      : NULL),

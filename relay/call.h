@@ -57,9 +57,8 @@ HYBRIDGE_MUSTUSE bool call_authorize(const struct call *call,
  * call_log_denied() - Log and count a token that was refused
  * @what:   Constant text for the log
  */
-void call_log_denied(struct relay *relay, const char *what,
-		     const char *entity, const struct auth_result *result,
-		     const char *remote);
+void call_log_denied(struct relay *relay, const char *what, const char *entity,
+		     const struct auth_result *result, const char *remote);
 
 /** call_accept_key() - Sec-WebSocket-Accept for this request */
 void call_accept_key(const struct call *call, char out[static 29]);

@@ -154,8 +154,7 @@ static int read_listen(const struct settings *settings,
 		hybridge_hint(err, "for example 0.0.0.0:443 or [::]:443");
 		return -1;
 	}
-	config->listen_host =
-		strndup(authority.host.text, authority.host.len);
+	config->listen_host = strndup(authority.host.text, authority.host.len);
 	config->listen_port = strdup(colon + 1);
 	return config->listen_host && config->listen_port ? 0
 							  : fail_memory(err);
@@ -240,9 +239,8 @@ static int read_hosts(const struct settings *settings,
 
 	for (const char *p = item ? item->value : ""; *p;) {
 		struct hybridge_span word = {p, strcspn(p, " \t,")};
-		const char *why = word.len > 0
-					  ? authority_split(word, &authority)
-					  : NULL;
+		const char *why =
+			word.len > 0 ? authority_split(word, &authority) : NULL;
 
 		if (why) {
 			settings_fail(settings, item, err, ": '%.*s': %s",
@@ -345,7 +343,8 @@ static int read_dir(const struct settings *settings,
 		return -1;
 	if (config->dir)
 		return 0;
-	hybridge_fail(err, HYBRIDGE_ECONFIG, "%s: HYBRIDGE_RELAY_DIR is missing",
+	hybridge_fail(err, HYBRIDGE_ECONFIG,
+		      "%s: HYBRIDGE_RELAY_DIR is missing",
 		      settings->path ? settings->path : "environment");
 	hybridge_hint(err, "it names the folder that holds one .env file per "
 			   "hybrid connection");

@@ -28,12 +28,12 @@
 #include "request.h"
 
 #define ACCEPTS_PER_TURN   64
-#define STRANGERS_MAX	   64   /* of one address, served at the same time */
-#define LINE_MAX_LEN	   1024 /* of one address, waiting for that */
-#define SPARE_MS	   2000 /* silent for so long: a spare connection */
-#define USHER_MS	   500	/* how often a line looks for one */
-#define RETRY_MS	   1000
-#define ACTIVATED_FD	   3 /* sd_listen_fds(3) */
+#define STRANGERS_MAX      64   /* of one address, served at the same time */
+#define LINE_MAX_LEN       1024 /* of one address, waiting for that */
+#define SPARE_MS           2000 /* silent for so long: a spare connection */
+#define USHER_MS           500  /* how often a line looks for one */
+#define RETRY_MS           1000
+#define ACTIVATED_FD       3 /* sd_listen_fds(3) */
 #define KEEPALIVE_SECONDS  60
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_PROBES   4
@@ -131,9 +131,9 @@ static void on_left(struct request *request, void *owner);
 /* Serves a stranger that is in no list; frees it on failure. */
 static void serve(struct peer *peer, struct stranger *stranger)
 {
-	stranger->request = request_start(peer->door->relay, stranger->fd,
-					  &stranger->ip, stranger->port,
-					  on_left, stranger);
+	stranger->request =
+		request_start(peer->door->relay, stranger->fd, &stranger->ip,
+			      stranger->port, on_left, stranger);
 	if (!stranger->request) {
 		free(stranger);
 		return;
@@ -173,8 +173,7 @@ static struct stranger *find_spare(const struct peer *peer)
 	struct stranger *at;
 	int64_t longest = SPARE_MS;
 
-	DL_FOREACH(peer->served, at)
-	{
+	DL_FOREACH (peer->served, at) {
 		int64_t idle_ms = request_idle_ms(at->request);
 
 		if (idle_ms < longest)
@@ -213,8 +212,7 @@ static void on_usher(struct hybridge_timer *timer)
 	struct peer *peer;
 	struct peer *next;
 
-	HASH_ITER(hh, door->peers, peer, next)
-	{
+	HASH_ITER (hh, door->peers, peer, next) {
 		waiting = make_room(peer) || waiting;
 	}
 	if (waiting)
@@ -362,8 +360,8 @@ static int check_address(struct door *door, struct hybridge_error *err)
 	uint16_t port;
 
 	if (getsockname(door->listener.fd, &bound.any, &len) != 0) {
-		hybridge_fail(err, HYBRIDGE_ESYSTEM,
-			      "no listening socket: %s", strerror(errno));
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "no listening socket: %s",
+			      strerror(errno));
 		return -1;
 	}
 	read_address(&bound, &ip, &port);
@@ -391,8 +389,8 @@ struct door *door_open(struct relay *relay, bool activated,
 	door->relay = relay;
 	door->retry.fire = on_retry;
 	door->usher.fire = on_usher;
-	door->listener.fd = activated ? ACTIVATED_FD
-				      : open_socket(&relay->config, err);
+	door->listener.fd =
+		activated ? ACTIVATED_FD : open_socket(&relay->config, err);
 	if (door->listener.fd < 0 || check_address(door, err) != 0)
 		goto fail;
 	door->listener.ready = on_connection;
@@ -429,20 +427,17 @@ void door_close(struct door *door)
 	if (!door)
 		return;
 	door_shut(door);
-	HASH_ITER(hh, door->peers, peer, next)
-	{
+	HASH_ITER (hh, door->peers, peer, next) {
 		struct stranger *stranger;
 		struct stranger *after;
 
-		DL_FOREACH_SAFE(peer->line, stranger, after)
-		{
+		DL_FOREACH_SAFE (peer->line, stranger, after) {
 			DL_DELETE(peer->line, stranger);
 			close(stranger->fd);
 			free(stranger);
 		}
 		/* Dropping the last one frees the peer. */
-		DL_FOREACH_SAFE(peer->served, stranger, after)
-		{
+		DL_FOREACH_SAFE (peer->served, stranger, after) {
 			request_drop(stranger->request);
 		}
 	}

@@ -88,8 +88,7 @@ void entities_free(struct entities *entities)
 	struct entity *entity;
 	struct entity *next;
 
-	HASH_ITER(hh, entities->table, entity, next)
-	{
+	HASH_ITER (hh, entities->table, entity, next) {
 		HASH_DEL(entities->table, entity);
 		entity_free(entity);
 	}
@@ -138,8 +137,9 @@ const struct entity *entities_find(const struct entities *entities,
 		HASH_FIND(hh, entities->table, text, len, entity);
 		if (entity)
 			break;
-		while (len > 0 && text[len] != '/')
+		do {
 			len--;
+		} while (len > 0 && text[len] != '/');
 	}
 	free(text);
 	return entity;

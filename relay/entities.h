@@ -15,7 +15,7 @@
 #include <hybridge/envfile.h>
 #include <hybridge/error.h>
 
-#define ENTITY_PATH_MAX	 260 /* as Azure Relay allows */
+#define ENTITY_PATH_MAX  260 /* as Azure Relay allows */
 #define ENTITY_RULES_MAX 12  /* likewise, for each level */
 
 /** enum entity_right - Bits of what a rule allows */

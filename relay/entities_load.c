@@ -101,9 +101,10 @@ static int read_rights(const struct settings *settings,
 }
 
 /* A rule's member; missing and overlong ones are errors. */
-static const struct settings_item *
-need_member(const struct settings *settings, const struct settings_item *rule,
-	    enum entity_key key, struct hybridge_error *err)
+static const struct settings_item *need_member(const struct settings *settings,
+					       const struct settings_item *rule,
+					       enum entity_key key,
+					       struct hybridge_error *err)
 {
 	const struct settings_item *item =
 		settings_get(settings, key, rule->star);

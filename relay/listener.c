@@ -19,8 +19,8 @@
 #include "../common/authority.h"
 #include "answer.h"
 
-#define GRACE_SECONDS	300   /* .NET and hyco-ws renew exactly at the expiry */
-#define MESSAGE_LIMIT	65000 /* Microsoft's listeners take 65,536 bytes */
+#define GRACE_SECONDS     300 /* .NET and hyco-ws renew exactly at the expiry */
+#define MESSAGE_LIMIT     65000 /* Microsoft's listeners take 65,536 bytes */
 #define TIMER_MAX_SECONDS 86400
 
 struct listener {
@@ -28,7 +28,7 @@ struct listener {
 	struct bus_member member;
 	struct hybridge_channel *channel;
 	struct meter *meter;
-	char *host;   /* as it was dialled */
+	char *host; /* as it was dialled */
 	char *remote;
 	char session[TRACKING_SHORT];
 	int64_t expiry; /* of its token, seconds since the epoch */
@@ -233,8 +233,8 @@ static int upgrade(const struct call *call, struct listener *listener)
 		hybridge_conn_close(call->conn, HYBRIDGE_CONN_RESET);
 		return -1;
 	}
-	listener->channel = hybridge_channel_new(
-		call->relay->loop, call->conn, &args, &ops, listener);
+	listener->channel = hybridge_channel_new(call->relay->loop, call->conn,
+						 &args, &ops, listener);
 	return listener->channel ? 0 : -1;
 }
 
@@ -246,8 +246,8 @@ static void start(const struct call *call, const struct entity *entity,
 	struct hybridge_span agent = {"", 0};
 	char *agent_text;
 
-	if (!listener || bus_join(relay->bus, entity->folded,
-				  &listener->member) != 0) {
+	if (!listener ||
+	    bus_join(relay->bus, entity->folded, &listener->member) != 0) {
 		listener_free(listener);
 		call_refuse(call, 500, "out of memory");
 		return;
@@ -315,10 +315,9 @@ void listeners_close(struct relay *relay, bool gone_only, uint16_t code,
 	struct listener *listener;
 	struct listener *next;
 
-	DL_FOREACH_SAFE(relay->listeners, listener, next)
-	{
-		if (!gone_only || !entities_get(&relay->entities,
-						listener->meter->entity))
+	DL_FOREACH_SAFE (relay->listeners, listener, next) {
+		if (!gone_only ||
+		    !entities_get(&relay->entities, listener->meter->entity))
 			close_listener(listener, code, reason);
 	}
 }
@@ -328,8 +327,7 @@ void listeners_drop(struct relay *relay)
 	struct listener *listener;
 	struct listener *next;
 
-	DL_FOREACH_SAFE(relay->listeners, listener, next)
-	{
+	DL_FOREACH_SAFE (relay->listeners, listener, next) {
 		retire(listener);
 		hybridge_channel_free(listener->channel);
 		listener_free(listener);

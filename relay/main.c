@@ -71,11 +71,11 @@ static void serve(struct relay *relay, struct hybridge_daemon_options *options)
 {
 	const char *address = door_address(relay->door);
 
-	hybridge_log(HYBRIDGE_LOG_INFO, "listening",
-		     HYBRIDGE_STR("address", address),
-		     HYBRIDGE_STR("tls", relay->tls ? "yes" : "no"),
-		     HYBRIDGE_NUM("entities",
-				  HASH_COUNT(relay->entities.table)));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "listening",
+		HYBRIDGE_STR("address", address),
+		HYBRIDGE_STR("tls", relay->tls ? "yes" : "no"),
+		HYBRIDGE_NUM("entities", HASH_COUNT(relay->entities.table)));
 	if (!relay->entities.table)
 		hybridge_log(HYBRIDGE_LOG_WARNING,
 			     "no hybrid connection is defined",

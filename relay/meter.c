@@ -22,13 +22,12 @@ struct meter *meter_get(struct meters *meters, const char *entity)
 		free(meter);
 		return NULL;
 	}
-	HASH_ADD_KEYPTR(hh, meters->table, meter->entity,
-			strlen(meter->entity), meter);
+	HASH_ADD_KEYPTR(hh, meters->table, meter->entity, strlen(meter->entity),
+			meter);
 	return meter;
 }
 
-static void head(FILE *to, const char *name, const char *type,
-		 const char *help)
+static void head(FILE *to, const char *name, const char *type, const char *help)
 {
 	fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -119,8 +118,7 @@ void meters_free(struct meters *meters)
 	struct meter *meter;
 	struct meter *next;
 
-	HASH_ITER(hh, meters->table, meter, next)
-	{
+	HASH_ITER (hh, meters->table, meter, next) {
 		HASH_DEL(meters->table, meter);
 		free(meter->entity);
 		free(meter);

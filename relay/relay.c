@@ -99,9 +99,9 @@ void relay_reload(struct relay *relay)
 	SSL_CTX_free(relay->tls); /* connections keep their own reference */
 	relay->tls = tls;
 	(void)make_meters(relay); /* else they come with the first use */
-	hybridge_log(HYBRIDGE_LOG_INFO, "reloaded",
-		     HYBRIDGE_NUM("entities",
-				  HASH_COUNT(relay->entities.table)));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "reloaded",
+		HYBRIDGE_NUM("entities", HASH_COUNT(relay->entities.table)));
 	listeners_close(relay, true, HYBRIDGE_WS_GOING_AWAY,
 			"The endpoint was deleted");
 }

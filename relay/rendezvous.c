@@ -145,8 +145,7 @@ void rendezvous_left(void *owner, uint64_t member)
 	struct held *held;
 	struct held *next;
 
-	DL_FOREACH_SAFE(relay->held, held, next)
-	{
+	DL_FOREACH_SAFE (relay->held, held, next) {
 		bool was_asked = false;
 
 		for (size_t i = 0; i < held->num_invites; i++) {
@@ -217,8 +216,7 @@ void rendezvous_connect(const struct call *call)
 		call_refuse(call, 431, "The request's headers are too large");
 		return;
 	}
-	held = held_new(call, entity,
-			carrier == AUTH_CARRIER_AUTHORIZATION);
+	held = held_new(call, entity, carrier == AUTH_CARRIER_AUTHORIZATION);
 	if (!held) {
 		call_refuse(call, 500, "out of memory");
 		return;
@@ -305,14 +303,12 @@ void rendezvous_accept(const struct call *call)
 		join(call, held);
 }
 
-void rendezvous_refuse_all(struct relay *relay, int status,
-			   const char *message)
+void rendezvous_refuse_all(struct relay *relay, int status, const char *message)
 {
 	struct held *held;
 	struct held *next;
 
-	DL_FOREACH_SAFE(relay->held, held, next)
-	{
+	DL_FOREACH_SAFE (relay->held, held, next) {
 		refuse(held, status, message);
 	}
 }

@@ -27,8 +27,8 @@
 #include "rendezvous.h"
 
 #define HANDSHAKE_MS 10000
-#define IDLE_MS	     60000
-#define HEAD_MS	     10000
+#define IDLE_MS      60000
+#define HEAD_MS      10000
 
 enum request_state { HANDSHAKE, IDLE, HEAD, DONE };
 
@@ -245,8 +245,8 @@ static int start_tls(struct request *request)
 
 	if (!request->relay->tls) {
 		request->state = IDLE;
-		return hybridge_timer_set(request->relay->loop,
-					  &request->timer, IDLE_MS);
+		return hybridge_timer_set(request->relay->loop, &request->timer,
+					  IDLE_MS);
 	}
 	ssl = SSL_new(request->relay->tls);
 	if (!ssl)

@@ -24,7 +24,7 @@
 #include "transform.h"
 
 #define BATCHES_PER_TURN 4 /* then others have their turn */
-#define SILENT_PINGS	 3
+#define SILENT_PINGS     3
 
 _Static_assert(SCRATCH_HEAD >= TRANSFORM_ROOM,
 	       "a header fits before the scratch buffer");
@@ -148,8 +148,8 @@ static void send_control(const struct leg *leg, uint8_t opcode,
 			 const void *data, size_t len)
 {
 	uint8_t frame[HYBRIDGE_WS_HEADER_MAX + HYBRIDGE_WS_CONTROL_MAX];
-	size_t size = hybridge_ws_control_frame(frame, opcode, data, len,
-						false);
+	size_t size =
+		hybridge_ws_control_frame(frame, opcode, data, len, false);
 
 	if (hybridge_conn_write(leg->conn, frame, size) == 0)
 		(void)hybridge_conn_flush(leg->conn);

@@ -14,12 +14,12 @@ struct splice;
 
 /** enum splice_end - How a stream ended; labels of a metric */
 enum splice_end {
-	SPLICE_ORDERLY,	      /* both sides sent Close */
+	SPLICE_ORDERLY,       /* both sides sent Close */
 	SPLICE_SENDER_LOST,   /* its connection broke, or took no more */
 	SPLICE_LISTENER_LOST, /* likewise */
 	SPLICE_PROTOCOL,      /* one of them broke the protocol */
-	SPLICE_SILENT,	      /* one of them answered no ping */
-	SPLICE_STOPPED,	      /* splice_stop() */
+	SPLICE_SILENT,        /* one of them answered no ping */
+	SPLICE_STOPPED,       /* splice_stop() */
 	SPLICE_END_NUM,
 };
 

@@ -88,8 +88,7 @@ void streams_stop(struct relay *relay)
 	struct stream *stream;
 
 	/* Their ends come from the loop: the list stays whole meanwhile. */
-	DL_FOREACH(relay->streams, stream)
-	{
+	DL_FOREACH (relay->streams, stream) {
 		splice_stop(stream->splice);
 	}
 }

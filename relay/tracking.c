@@ -78,7 +78,8 @@ void tracking_text(const char *message, const char *guid,
 	snprintf(out, TRACKING_TEXT,
 		 "%.240s. TrackingId:%s_G0, SystemTracker:sb://%.*s/%.*s, "
 		 "Timestamp:%s",
-		 message, guid, host.len < HOST_SHOWN ? (int)host.len : HOST_SHOWN,
+		 message, guid,
+		 host.len < HOST_SHOWN ? (int)host.len : HOST_SHOWN,
 		 host.text ? host.text : "",
 		 path.len < PATH_SHOWN ? (int)path.len : PATH_SHOWN,
 		 path.text ? path.text : "", stamp);

@@ -9,9 +9,9 @@
 
 #include <hybridge/envfile.h>
 
-#define TRACKING_GUID 37   /* bytes of a GUID as text, with its NUL */
-#define TRACKING_ID   48   /* of GUID_G<a>_G<b>, likewise */
-#define TRACKING_TEXT 640  /* of tracking_text(), likewise */
+#define TRACKING_GUID  37  /* bytes of a GUID as text, with its NUL */
+#define TRACKING_ID    48  /* of GUID_G<a>_G<b>, likewise */
+#define TRACKING_TEXT  640 /* of tracking_text(), likewise */
 #define TRACKING_SHORT 9   /* of a session's name in the log, likewise */
 
 /**

@@ -39,7 +39,7 @@ struct transform {
 
 enum transform_event {
 	TRANSFORM_MORE,  /* everything is used up */
-	TRANSFORM_RUN,	 /* there is more: forward @run, call again */
+	TRANSFORM_RUN,   /* there is more: forward @run, call again */
 	TRANSFORM_PING,  /* @control is to be sent back in a pong */
 	TRANSFORM_CLOSE, /* @control is the Close's payload */
 	TRANSFORM_ERROR, /* @why; nothing after this makes sense */

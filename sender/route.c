@@ -73,7 +73,6 @@ void route_succeeded(struct route *route, int64_t now_us)
 	route->total++;
 	route->last_used_us = now_us;
 	route->last_error = (struct hybridge_error){0};
-	route->error_count = 0;
 }
 
 void route_failed(struct route *route, int64_t now_us,

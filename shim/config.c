@@ -297,18 +297,33 @@ static void read_file(struct loading *l, int *error)
 	*error = -shim_config_file_read(text, &l->file);
 }
 
+/* The first one stays; returns it. */
+static const struct shim_config *publish(const struct shim_config *config)
+{
+	const struct shim_config *first = NULL;
+
+	return atomic_compare_exchange_strong(&shim_config_current, &first,
+					      config)
+		       ? config
+		       : first;
+}
+
 const struct shim_config *shim_config_load(void)
 {
-	const struct shim_config *expected = NULL;
+	const struct shim_config *published;
 	struct loading l = {.env = environ};
 	int error;
 
 	read_file(&l, &error);
 	visit_environment(&l, take_single);
 	visit_file(&l, take_single);
+	if (l.max_entries == 0 && !l.debug.text) {
+		shim_config_file_wipe(&l.file);
+		return publish(&inert);
+	}
 	if (!make_room(&l)) {
 		shim_config_file_wipe(&l.file);
-		return &inert;
+		return &inert; /* perhaps there is memory the next time */
 	}
 	l.config->env_file = copy_path(&l, l.env_file);
 	fill(&l);
@@ -316,9 +331,8 @@ const struct shim_config *shim_config_load(void)
 		shim_debug(l.config, "cannot read the env file", l.env_file,
 			   error);
 	shim_config_file_wipe(&l.file);
-	if (atomic_compare_exchange_strong(&shim_config_current, &expected,
-					   l.config))
-		return l.config;
-	sys_munmap(l.config, l.arena_len);
-	return expected;
+	published = publish(l.config);
+	if (published != l.config)
+		sys_munmap(l.config, l.arena_len);
+	return published;
 }

@@ -55,7 +55,6 @@ static long clone_and_wait(void *stack_top, void (*fn)(void *), void *arg)
 	__asm__ volatile("syscall\n\t"
 			 "test %%rax, %%rax\n\t"
 			 "jnz 1f\n\t"
-			 "xor %%ebp, %%ebp\n\t"
 			 "mov %[arg], %%rdi\n\t"
 			 "call *%[fn]\n\t"
 			 "ud2\n"
@@ -73,7 +72,6 @@ static long clone_and_wait(void *stack_top, void (*fn)(void *), void *arg)
 
 	__asm__ volatile("svc 0\n\t"
 			 "cbnz x0, 1f\n\t"
-			 "mov x29, xzr\n\t"
 			 "mov x0, %[arg]\n\t"
 			 "blr %[fn]\n\t"
 			 "brk 1\n"

@@ -5,6 +5,7 @@
 
 : "${here:?}" "${folder:?}"
 namespaces=false
+cleaned_up=false
 id=$$
 pids=()
 declare -A pid_of
@@ -240,14 +241,21 @@ stop() {
 	wait "${pid_of[$1]}" || fail "hybridge-$1 left with status $?"
 }
 
-# wait_for WHAT COMMAND...: until it succeeds, at most 20 seconds
-wait_for() {
-	local what=$1 end=$((SECONDS + 20))
-	shift
+# until_true COMMAND...: waits until it succeeds, at most 20 seconds
+until_true() {
+	local end=$((SECONDS + 20))
 	until "$@" 2>/dev/null; do
-		[ "$SECONDS" -lt "$end" ] || fail "$what did not get ready"
-		read -rt 0.02 <> <(:) || true
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.02
 	done
+	return 0
+}
+
+# wait_for WHAT COMMAND...: likewise, or that is the end
+wait_for() {
+	local what=$1
+	shift
+	until_true "$@" || fail "$what did not get ready"
 }
 
 # The sender was started by the library: it is found by the folder it works in.
@@ -271,32 +279,37 @@ none_left() {
 	[ -z "$(our_pids)" ]
 }
 
-# Ends all processes, then removes the namespaces and the folder.
+# Ends all processes, then removes the namespaces and the folder; says whether it could.
 clean_up() {
-	local pid
+	local pid place clean=true
 	for pid in "${pids[@]}"; do
-		kill -INT "$pid" 2>/dev/null || true
+		kill -INT "$pid" 2>/dev/null
 	done
 	for pid in $(our_pids); do
-		kill "$pid" 2>/dev/null || true
+		kill "$pid" 2>/dev/null
 	done
-	wait
-	wait_for "the end of all processes" none_left
-	if $namespaces; then
-		for pid in cloud relay private; do
-			ip netns delete "hybridge-$id-$pid"
+	if ! until_true none_left; then
+		clean=false
+		for pid in $(our_pids); do
+			kill -KILL "$pid" 2>/dev/null
 		done
-		namespaces=false
+	fi
+	wait
+	if $namespaces; then
+		for place in cloud relay private; do
+			ip netns delete "hybridge-$id-$place" || clean=false
+		done
 	fi
 	cd /
 	rm -rf "$folder"
-	[ ! -e "$folder" ] || fail "$folder is still there"
-	folder=''
+	$clean && [ ! -e "$folder" ]
 }
 
 # leave STATUS: whatever happened
 leave() {
 	trap - EXIT
-	[ -z "$folder" ] || (clean_up) || true
+	trap '' INT TERM
+	set +e
+	$cleaned_up || clean_up 2>/dev/null
 	exit "$1"
 }

@@ -400,20 +400,20 @@ class World:
 
     def _end_processes(self):
         problems = []
-        for process in reversed(self.processes):
-            if process.alive():
+        # The first signal lets streams end, the second does not wait for them.
+        for seconds in (0.5, DEADLINE):
+            living = [process for process in reversed(self.processes) if process.alive()]
+            for process in living:
                 process.popen.send_signal(process.stop_signal)
+            with contextlib.suppress(Failure):
+                until(lambda: not any(one.alive() for one in living), "", seconds)
         for process in reversed(self.processes):
-            try:
-                status = process.popen.wait(DEADLINE)
-            except subprocess.TimeoutExpired:
-                process.popen.kill()
-                process.popen.wait()
-                problems.append(f"{process.name} ignored SIGTERM")
-                continue
             daemon = process.name.startswith("hybridge-")
-            if daemon and status != process.expected_status:
-                problems.append(f"{process.name} left with status {status}")
+            if process.alive():
+                process.kill()
+                problems.append(f"{process.name} did not leave on SIGTERM")
+            elif daemon and process.popen.returncode != process.expected_status:
+                problems.append(f"{process.name} left with status {process.popen.returncode}")
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._signal_related(number)
         return problems

@@ -8,7 +8,7 @@
  *	-s BYTES  send so many, then shut down writing
  *	-a        answer: send only after the other side's end of file
  *	-k        keep: shut down writing only after the other side's end of file
- *	-p BYTES  print a line when so many were received, or sent
+ *	-p BYTES  print a line when so many were received
  *	-t        tell when nothing could be sent for half a second
  *	-r BYTES  reset the connection when so many were received
  *	-n COUNT  listen: serve so many connections, one after the other
@@ -125,13 +125,11 @@ static void fill(struct end *end)
 
 static void tell_progress(struct end *end)
 {
-	uint64_t most = end->received > end->sent ? end->received : end->sent;
-
 	if (end->told || !end->options->progress ||
-	    most < end->options->progress)
+	    end->received < end->options->progress)
 		return;
 	end->told = true;
-	printf("{\"progress\": %llu}\n", (unsigned long long)most);
+	printf("{\"progress\": %llu}\n", (unsigned long long)end->received);
 }
 
 static bool may_write(const struct end *end)
@@ -251,6 +249,7 @@ static void serve(int fd, const struct options *options)
 	end->fd = fd;
 	end->options = options;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	printf("{\"open\": true}\n");
 	run(end);
 	if (wants_reset(end))
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));

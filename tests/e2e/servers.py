@@ -44,9 +44,19 @@ class _Server(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
 
+class _Silent(_Server):
+    def server_activate(self):
+        self.socket.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)
+        super().server_activate()
+
+    def answer(self):
+        """From the next repeated SYN on (after 1 s, 3 s ...) connections come about."""
+        self.socket.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 0)
+
+
 @contextlib.contextmanager
-def _serving(handler):
-    with _Server((LOOPBACK, 0), handler) as server:
+def _serving(handler, kind=_Server):
+    with kind((LOOPBACK, 0), handler) as server:
         server.at = server.server_address
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -67,33 +77,17 @@ def digest():
     return _serving(_Digest)
 
 
+def silent():
+    """An echo to which the kernel lets nobody through, until its answer() is called."""
+    return _serving(_Echo, _Silent)
+
+
 @contextlib.contextmanager
 def refusing():
     """An address where nobody listens, and nobody else can begin to."""
     with socket.socket() as bound:
         bound.bind((LOOPBACK, 0))
         yield bound.getsockname()
-
-
-class Silent:
-    """A listener to which the kernel does not answer, until answer() is called."""
-
-    def __init__(self, listener):
-        self.listener = listener
-        self.at = listener.getsockname()
-
-    def answer(self):
-        """From the next repeated SYN on (after 1 s, 3 s ...) connections come about."""
-        self.listener.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 0)
-
-
-@contextlib.contextmanager
-def silent():
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        listener.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)
-        listener.listen(16)
-        yield Silent(listener)
 
 
 def free_port():

@@ -6,14 +6,15 @@ from harness import World, main, until
 
 MIB = 1 << 20
 
-# How each end sends and holds its side open, by what moves.
+FLOOD = ["-s", transfer.ENDLESS]
+EARLY_KILLS = 10
+PROGRESS = ["-p", MIB]
+
+# What each end does, by what moves; the ends that receive tell when it does.
 DIRECTIONS = {
-    "to the program": {"near": ["-k"], "far": ["-s", transfer.ENDLESS, "-p", MIB]},
-    "to the target": {"near": ["-s", transfer.ENDLESS, "-p", MIB], "far": ["-a"]},
-    "both ways": {
-        "near": ["-s", transfer.ENDLESS, "-p", MIB],
-        "far": ["-s", transfer.ENDLESS],
-    },
+    "to the program": {"near": ["-k", *PROGRESS], "far": FLOOD},
+    "to the target": {"near": FLOOD, "far": ["-a", *PROGRESS]},
+    "both ways": {"near": FLOOD + PROGRESS, "far": FLOOD + PROGRESS},
 }
 
 
@@ -27,7 +28,9 @@ def kill_amid_transfers(victim):
             app = world.app(relay, {"db": "db.corp:5432"})
             daemons = {"relay": relay, "agent": agent, "sender": app.sender()}
             program = transfer.connect(app, *options["near"])
-            (target if direction == "to the program" else program).line("progress")
+            for end, doing in ((program, options["near"]), (target, options["far"])):
+                if "-p" in doing:
+                    end.line("progress")
             daemons[victim].kill()
             near, far = transfer.ends(program, target)
             print(f"# {victim} killed, bytes {direction}: {near['end']} and {far['end']}")
@@ -50,6 +53,27 @@ def test_a_killed_relay_resets_the_program_and_the_target():
 
 def test_a_killed_agent_resets_the_program_and_the_target():
     kill_amid_transfers("agent")
+
+
+def test_an_agent_killed_as_soon_as_the_program_is_connected_resets_both():
+    with World() as world:
+        relay = world.relay(["db"])
+        target = transfer.listen(world, "-a", "-n", EARLY_KILLS)
+        app = world.app(relay, {"db": "db.corp:5432"})
+        app.sender()
+        for number in range(EARLY_KILLS):
+            agent = world.agent(relay, {"db": target.at})
+            program = transfer.connect(app, *FLOOD)
+            program.line("open")
+            agent.kill()
+            expect_reset(program.line("end"), "program")
+            until(lambda n=number: len(ends_of(target)) > n, "the target's end")
+        for end in ends_of(target):
+            expect_reset(end, "target")
+
+
+def ends_of(target):
+    return [line for line in target.lines if "end" in line]
 
 
 def test_after_any_daemon_was_killed_and_started_again_programs_work_again():

@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const char hello[] = "hi";
+static char hello[] = "hi";
 
 /* The method connects and sends, or returns -1 with errno set. */
 typedef ssize_t method(int fd, const struct addrinfo *to);
@@ -48,7 +48,7 @@ static ssize_t by_syscall_sendto(int fd, const struct addrinfo *to)
 
 static struct msghdr make_message(const struct addrinfo *to, struct iovec *iov)
 {
-	*iov = (struct iovec){.iov_base = (char *)(size_t)hello, .iov_len = 2};
+	*iov = (struct iovec){.iov_base = hello, .iov_len = 2};
 	return (struct msghdr){.msg_name = to->ai_addr,
 			       .msg_namelen = to->ai_addrlen,
 			       .msg_iov = iov,
@@ -105,8 +105,8 @@ static const struct {
 
 static int dial(size_t how, const struct addrinfo *to)
 {
-	int fd = socket(to->ai_family, SOCK_STREAM | methods[how].is_nonblocking,
-			0);
+	int fd = socket(to->ai_family,
+			SOCK_STREAM | methods[how].is_nonblocking, 0);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char answer[64] = "";
 	ssize_t sent = methods[how].method(fd, to);

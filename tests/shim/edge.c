@@ -42,19 +42,24 @@ static double start(int *fd, int *ep, const struct sockaddr_in *to)
 	return now_us() - before;
 }
 
+static int number(const char *text)
+{
+	return (int)strtol(text, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	struct epoll_event ev;
 	int fd = -1, ep = -1, events, err = -1;
-	int tries = argc > 4 ? atoi(argv[4]) : 1;
+	int tries = argc > 4 ? number(argv[4]) : 1;
 	socklen_t len = sizeof(err);
 	double best = 1e9;
 
 	if (argc < 4)
 		return 64;
 	inet_pton(AF_INET, argv[1], &to.sin_addr);
-	to.sin_port = htons((unsigned short)atoi(argv[2]));
+	to.sin_port = htons((unsigned short)number(argv[2]));
 	for (int i = 0; i < tries; i++) {
 		double took = start(&fd, &ep, &to);
 
@@ -66,7 +71,7 @@ int main(int argc, char **argv)
 			close(fd);
 		}
 	}
-	events = epoll_wait(ep, &ev, 1, atoi(argv[3]));
+	events = epoll_wait(ep, &ev, 1, number(argv[3]));
 	printf("%.0f %s\n", best, events ? "early" : "quiet");
 	fflush(stdout);
 	events = epoll_wait(ep, &ev, 1, 5000);

@@ -76,9 +76,8 @@ static void asynchronous(const char *name, int family)
 {
 	struct addrinfo hints = {.ai_family = family,
 				 .ai_socktype = SOCK_STREAM};
-	struct gaicb request = {.ar_name = name,
-				.ar_service = "5432",
-				.ar_request = &hints};
+	struct gaicb request = {
+		.ar_name = name, .ar_service = "5432", .ar_request = &hints};
 	struct gaicb *list[] = {&request};
 	char text[NI_MAXHOST];
 	int ret = getaddrinfo_a(GAI_WAIT, list, 1, NULL);

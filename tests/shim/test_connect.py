@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """connect() under the shim: held, completed, refused; and left alone."""
 
+import contextlib
 import errno
 import os
 import socket
 import struct
 import time
 
-from fake_sender import REFUSED, FakeSender, tcp_state
+from fake_sender import REFUSED, FakeSender
 from harness import address, finish, place
 
 import tap
@@ -645,6 +646,49 @@ def test_programs_without_standard_descriptors_work():
         with open(result, encoding="ascii") as file:
             assert file.read() == "0 0 1", "no descriptor of ours is left over"
         far.close()
+
+
+def test_a_stuck_sender_is_waited_for_briefly_and_with_no_low_descriptor():
+    with place() as here:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stuck:
+            stuck.bind(here.socket)
+            stuck.listen(0)
+            fill = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            fill.connect(here.socket)
+            result = os.path.join(here.directory, "result")
+            program = client(
+                here,
+                """
+    ip = socket.gethostbyname("db.corp")
+    os.closerange(0, 3)
+    s = socket.socket()
+    before = time.monotonic()
+    r = s.connect_ex((ip, 5432))
+    with open(sys.argv[1], "w") as f:
+        f.write("%s %s" % (errno.errorcode[r], 0.5 < time.monotonic() - before < 3))
+    """,
+                result,
+            )
+            seen = set()
+            while program.poll() is None:
+                seen.add(socket_descriptors(program.pid))
+            with open(result, encoding="ascii") as file:
+                assert file.read() == "ECONNREFUSED True"
+            # 0 is the program's own; the hold and the request have others.
+            assert any(len(fds) >= 4 for fds in seen), seen
+            assert not any(fds & {1, 2} for fds in seen if len(fds) >= 4), seen
+            fill.close()
+
+
+def socket_descriptors(pid):
+    """Numbers of a process's descriptors that are sockets."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+                    found.add(int(number))
+    return frozenset(found)
 
 
 def test_no_descriptor_is_left_in_the_program():

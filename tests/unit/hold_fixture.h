@@ -70,14 +70,13 @@ static inline struct held held_open(int hold_family, int app_family)
 		held_set_int(held.listener, IPPROTO_IP, IP_MINTTL, HELD_TTL);
 	assert_int_equal(bind(held.listener, addr, len), 0);
 	assert_int_equal(listen(held.listener, 1), 0);
-	assert_int_equal(getsockname(held.listener,
-				     (struct sockaddr *)&held.at, &held.at_len),
+	assert_int_equal(getsockname(held.listener, (struct sockaddr *)&held.at,
+				     &held.at_len),
 			 0);
 	held.peer = held_socket(hold_family);
 	held_set_int(held.peer, SOL_SOCKET, SO_REUSEPORT, 1);
-	assert_int_equal(bind(held.peer, (struct sockaddr *)&held.at,
-			      held.at_len),
-			 0);
+	assert_int_equal(
+		bind(held.peer, (struct sockaddr *)&held.at, held.at_len), 0);
 	held.app = held_socket(app_family);
 	assert_int_equal(fcntl(held.app, F_SETFL, O_NONBLOCK), 0);
 	return held;
@@ -91,12 +90,11 @@ static inline struct held held_open_early(void)
 	struct held held = {.peer = -1, .at_len = sizeof(held.at)};
 
 	held.listener = held_socket(AF_INET);
-	assert_int_equal(bind(held.listener, (struct sockaddr *)&v4,
-			      sizeof(v4)),
-			 0);
+	assert_int_equal(
+		bind(held.listener, (struct sockaddr *)&v4, sizeof(v4)), 0);
 	assert_int_equal(listen(held.listener, 8), 0);
-	assert_int_equal(getsockname(held.listener,
-				     (struct sockaddr *)&held.at, &held.at_len),
+	assert_int_equal(getsockname(held.listener, (struct sockaddr *)&held.at,
+				     &held.at_len),
 			 0);
 	held.app = held_socket(AF_INET);
 	assert_int_equal(fcntl(held.app, F_SETFL, O_NONBLOCK), 0);
@@ -109,7 +107,7 @@ static inline void held_connect(const struct held *held, int app)
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 	socklen_t len = sizeof(struct sockaddr_storage);
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = {0};
 
 	assert_int_equal(getsockname(app, (struct sockaddr *)&local, &len), 0);
 	if (local.ss_family == AF_INET6 && held->at.ss_family == AF_INET) {
@@ -170,9 +168,8 @@ static inline unsigned int held_verdict(int app)
 	unsigned int mail = 0;
 	socklen_t len = sizeof(mail);
 
-	assert_int_equal(getsockopt(app, IPPROTO_TCP, TCP_USER_TIMEOUT, &mail,
-				    &len),
-			 0);
+	assert_int_equal(
+		getsockopt(app, IPPROTO_TCP, TCP_USER_TIMEOUT, &mail, &len), 0);
 	return mail;
 }
 

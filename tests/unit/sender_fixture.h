@@ -27,8 +27,8 @@ static inline void sender_setup_with(struct sender_fixture *sf,
 				     const char *timeout)
 {
 	char connection[200], patience[64];
-	char hosts[] =
-		"HYBRIDGE_DB_HOSTS=db.corp:5432,5433 *.wild.corp:* 10.9.0.0/16:80";
+	char hosts[] = "HYBRIDGE_DB_HOSTS=db.corp:5432,5433 *.wild.corp:* "
+		       "10.9.0.0/16:80";
 	char *env[] = {connection, patience, hosts, NULL};
 	struct hybridge_config config = {0};
 	struct hybridge_error err = {0};
@@ -39,10 +39,11 @@ static inline void sender_setup_with(struct sender_fixture *sf,
 	sf->fx = state;
 	sf->relay = fixture_listen(&port);
 	fixture_nonblocking(sf->relay);
-	snprintf(connection, sizeof(connection),
-		 "HYBRIDGE_DB_CONNECTION=Endpoint=http://127.0.0.1:%u/;"
-		 "SharedAccessKeyName=send;SharedAccessKey=abc;EntityPath=a b/c",
-		 port);
+	snprintf(
+		connection, sizeof(connection),
+		"HYBRIDGE_DB_CONNECTION=Endpoint=http://127.0.0.1:%u/;"
+		"SharedAccessKeyName=send;SharedAccessKey=abc;EntityPath=a b/c",
+		port);
 	snprintf(patience, sizeof(patience), "HYBRIDGE_CONNECT_TIMEOUT=%s",
 		 timeout);
 	hybridge_log_setup("test", HYBRIDGE_LOG_ERROR, HYBRIDGE_LOG_TEXT);
@@ -99,10 +100,18 @@ static inline int relay_accept(struct sender_fixture *sf)
 {
 	int fd = -1;
 
-	FIXTURE_UNTIL(sf->fx, (fd = accept4(sf->relay, NULL, NULL,
-					    SOCK_CLOEXEC | SOCK_NONBLOCK)) >=
-				      0);
+	FIXTURE_UNTIL(sf->fx,
+		      (fd = accept4(sf->relay, NULL, NULL,
+				    SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0);
 	return fd;
+}
+
+/** relay_gather() - Read what is there behind @len bytes of @buf */
+static inline size_t relay_gather(int fd, void *buf, size_t len, size_t room)
+{
+	ssize_t n = recv(fd, (char *)buf + len, room - len, 0);
+
+	return n > 0 ? len + (size_t)n : len;
 }
 
 /** relay_read_head() - A request's head, NUL-terminated */
@@ -111,13 +120,9 @@ static inline void relay_read_head(struct sender_fixture *sf, int fd,
 {
 	size_t len = 0;
 
-	head[0] = '\0';
-	FIXTURE_UNTIL(sf->fx, ({
-			      ssize_t n = recv(fd, head + len, 4095 - len, 0);
-			      len += n > 0 ? (size_t)n : 0;
-			      head[len] = '\0';
-			      strstr(head, "\r\n\r\n") != NULL;
-		      }));
+	memset(head, 0, 4096);
+	FIXTURE_UNTIL(sf->fx, (len = relay_gather(fd, head, len, 4095)) > 0 &&
+				      strstr(head, "\r\n\r\n"));
 }
 
 /** relay_say() - Send text to the sender */

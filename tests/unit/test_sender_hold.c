@@ -11,7 +11,7 @@ static struct hold take(struct held *held, bool early)
 {
 	struct hybridge_error err = {0};
 	struct hold hold;
-	int fds[3];
+	int fds[3] = {-1, -1, -1};
 	size_t n = held_fds(held, fds);
 
 	assert_int_equal(hold_take(fds, n, early, &hold, &err), 0);
@@ -44,7 +44,8 @@ static void assert_carries(int from, int to)
 	assert_memory_equal(buf, "hello", 5);
 }
 
-static void complete_connects_the_program_and_both_ends_carry_bytes(void **state)
+static void
+complete_connects_the_program_and_both_ends_carry_bytes(void **state)
 {
 	static const struct {
 		const char *name;
@@ -98,7 +99,8 @@ static void the_senders_end_resets_when_it_is_closed(void **state)
 	close(held.app);
 }
 
-static void complete_waits_for_a_program_that_is_not_yet_connecting(void **state)
+static void
+complete_waits_for_a_program_that_is_not_yet_connecting(void **state)
 {
 	struct held held = held_open(AF_INET, AF_INET);
 	struct hold hold = take(&held, false);
@@ -134,8 +136,8 @@ static void a_program_that_dissolved_its_connect_is_gone(void **state)
 	close(held.app);
 }
 
-static void a_program_that_closed_its_socket_sees_nothing_and_we_see_an_end(
-	void **state)
+static void
+a_program_that_closed_its_socket_sees_nothing_and_we_see_an_end(void **state)
 {
 	struct held held = held_open(AF_INET, AF_INET);
 	struct pollfd ready = {.events = POLLIN};
@@ -213,8 +215,8 @@ static void the_programs_flags_are_left_alone(void **state)
 
 /* Early mode. */
 
-static void early_takes_the_programs_connection_and_resets_a_strangers(
-	void **state)
+static void
+early_takes_the_programs_connection_and_resets_a_strangers(void **state)
 {
 	struct held held = held_open_early();
 	struct pollfd ready = {.events = POLLIN};
@@ -224,9 +226,8 @@ static void early_takes_the_programs_connection_and_resets_a_strangers(
 	int fd;
 
 	(void)state;
-	assert_int_equal(connect(stranger, (struct sockaddr *)&held.at,
-				 held.at_len),
-			 0);
+	assert_int_equal(
+		connect(stranger, (struct sockaddr *)&held.at, held.at_len), 0);
 	held_connect(&held, held.app);
 	hold = take(&held, true);
 	fd = complete(&hold);
@@ -324,35 +325,36 @@ static void take_refuses_what_is_not_as_it_should_be(void **state)
 {
 	static const struct {
 		const char *name;
-		enum which which;
-		int (*make)(const struct held *held);
 		const char *what;
+		int (*make)(const struct held *held);
+		enum which which;
 		bool refusable; /* A itself is sound */
 	} cases[] = {
-		{"A is UDP", APP, udp_socket,
+		{"A is UDP",
 		 "the program's socket that was handed over is not a stream "
 		 "socket",
-		 false},
-		{"A is a unix socket", APP, unix_socket,
+		 udp_socket, APP, false},
+		{"A is a unix socket",
 		 "the program's socket that was handed over is not an IP "
 		 "socket",
-		 false},
-		{"A is no socket", APP, null_device,
+		 unix_socket, APP, false},
+		{"A is no socket",
 		 "the program's socket that was handed over is not an IP "
 		 "socket",
-		 false},
-		{"A listens", APP, listening_socket,
+		 null_device, APP, false},
+		{"A listens",
 		 "the program's socket that was handed over is neither closed "
 		 "nor connecting",
-		 false},
-		{"B is not bound", PEER, fresh_socket,
+		 listening_socket, APP, false},
+		{"B is not bound",
 		 "the hold's peer that was handed over is not bound to the "
 		 "hold's address",
-		 true},
-		{"B listens", PEER, listening_socket,
-		 "the hold's peer that was handed over is in use", true},
-		{"L does not listen", LISTENER, fresh_socket,
-		 "the hold that was handed over is not listening", true},
+		 fresh_socket, PEER, true},
+		{"B listens", "the hold's peer that was handed over is in use",
+		 listening_socket, PEER, true},
+		{"L does not listen",
+		 "the hold that was handed over is not listening", fresh_socket,
+		 LISTENER, true},
 	};
 
 	(void)state;
@@ -360,7 +362,7 @@ static void take_refuses_what_is_not_as_it_should_be(void **state)
 		struct held held = held_open(AF_INET, AF_INET);
 		struct hybridge_error err = {0};
 		struct hold hold;
-		int fds[3];
+		int fds[3] = {-1, -1, -1};
 
 		print_message("case: %s\n", cases[i].name);
 		swap(&held, cases[i].which, cases[i].make(&held));
@@ -379,7 +381,7 @@ static void take_closes_what_it_does_not_want(void **state)
 	struct held held = held_open(AF_INET, AF_INET);
 	struct hybridge_error err = {0};
 	struct hold hold;
-	int fds[3];
+	int fds[3] = {-1, -1, -1};
 
 	(void)state;
 	held_fds(&held, fds);
@@ -401,13 +403,12 @@ static void duplicates_of_a_socket_have_one_cookie_and_one_address(void **state)
 {
 	struct held held = held_open(AF_INET, AF_INET6);
 	struct hold_address address, other;
-	struct sockaddr_in6 local;
+	struct sockaddr_in6 local = {0};
 	socklen_t len = sizeof(local);
 	struct hold hold = take(&held, false);
 	struct hold twin = {.app = held.app, .peer = -1, .listener = -1};
-	struct hold another = {.app = held_socket(AF_INET),
-			       .peer = -1,
-			       .listener = -1};
+	struct hold another = {
+		.app = held_socket(AF_INET), .peer = -1, .listener = -1};
 
 	(void)state;
 	assert_false(hold_address(&hold, &address));

@@ -38,8 +38,8 @@ static void the_last_name_of_an_address_counts(void **state)
 	names_free(&names);
 }
 
-static void a_full_table_drops_the_name_that_was_not_used_for_longest(
-	void **state)
+static void
+a_full_table_drops_the_name_that_was_not_used_for_longest(void **state)
 {
 	struct names names = {0};
 	char text[32];

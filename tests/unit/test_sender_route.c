@@ -82,9 +82,9 @@ static void a_request_by_name_finds_its_connection(void **state)
 		print_message("case: %s:%u\n", cases[i].host, cases[i].port);
 		msg.host_len = (uint16_t)snprintf(msg.host, sizeof(msg.host),
 						  "%s", cases[i].host);
-		assert_int_equal(route_find(&config, &names, &msg, host,
-					    &index),
-				 cases[i].found);
+		assert_int_equal(
+			route_find(&config, &names, &msg, host, &index),
+			cases[i].found);
 		assert_string_equal(host, cases[i].host);
 		if (cases[i].connection)
 			assert_string_equal(config.connections[index].name,

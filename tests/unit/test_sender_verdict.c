@@ -17,52 +17,52 @@
 static void every_answer_has_its_errno(void **state)
 {
 	static const struct {
-		int status;
 		const char *reason;
+		int status;
 		int verdict;
 	} cases[] = {
-		{404, "There are no listeners connected", ECONNREFUSED},
-		{401, "The token has an invalid signature", EACCES},
-		{403, "no Send claim", EACCES},
-		{400, "bad", ECONNREFUSED},
-		{410, "Gone", ECONNREFUSED},
-		{408, "", ETIMEDOUT},
-		{504, "", ETIMEDOUT},
-		{502, "The Listener's custom AcceptHandler threw",
+		{"There are no listeners connected", 404, ECONNREFUSED},
+		{"The token has an invalid signature", 401, EACCES},
+		{"no Send claim", 403, EACCES},
+		{"bad", 400, ECONNREFUSED},
+		{"Gone", 410, ECONNREFUSED},
+		{"", 408, ETIMEDOUT},
+		{"", 504, ETIMEDOUT},
+		{"The Listener's custom AcceptHandler threw", 502,
 		 ECONNREFUSED},
-		{500, "", ECONNREFUSED},
-		{503, "", ECONNREFUSED},
-		{200, "OK", ECONNREFUSED},
-		{502, "hybridge ECONNREFUSED: x", ECONNREFUSED},
-		{502, "hybridge ETIMEDOUT: x", ETIMEDOUT},
-		{502, "hybridge EHOSTUNREACH: x", EHOSTUNREACH},
-		{502, "hybridge ENETUNREACH: x", ENETUNREACH},
-		{401, "hybridge EHOSTUNREACH: x", EHOSTUNREACH},
-		{502, "hybridge EACCES: x", EACCES},
+		{"", 500, ECONNREFUSED},
+		{"", 503, ECONNREFUSED},
+		{"OK", 200, ECONNREFUSED},
+		{"hybridge ECONNREFUSED: x", 502, ECONNREFUSED},
+		{"hybridge ETIMEDOUT: x", 502, ETIMEDOUT},
+		{"hybridge EHOSTUNREACH: x", 502, EHOSTUNREACH},
+		{"hybridge ENETUNREACH: x", 502, ENETUNREACH},
+		{"hybridge EHOSTUNREACH: x", 401, EHOSTUNREACH},
+		{"hybridge EACCES: x", 502, EACCES},
 		/* not one of ours, or not at the start: the status counts */
-		{502, "hybridge EIO: x", ECONNREFUSED},
-		{502, "hybridge EACCES", ECONNREFUSED},
-		{502, "hybridge ETIMEDOUTS: x", ECONNREFUSED},
-		{504, "hybridge ECONNREFUSE: x", ETIMEDOUT},
-		{502, "said: hybridge ETIMEDOUT: x", ECONNREFUSED},
-		{502, "hybridge ", ECONNREFUSED},
+		{"hybridge EIO: x", 502, ECONNREFUSED},
+		{"hybridge EACCES", 502, ECONNREFUSED},
+		{"hybridge ETIMEDOUTS: x", 502, ECONNREFUSED},
+		{"hybridge ECONNREFUSE: x", 504, ETIMEDOUT},
+		{"said: hybridge ETIMEDOUT: x", 502, ECONNREFUSED},
+		{"hybridge ", 502, ECONNREFUSED},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		print_message("case: %d %s\n", cases[i].status,
 			      cases[i].reason);
-		assert_int_equal(verdict_of_status(cases[i].status,
-						   cases[i].reason),
-				 cases[i].verdict);
+		assert_int_equal(
+			verdict_of_status(cases[i].status, cases[i].reason),
+			cases[i].verdict);
 	}
 }
 
-static void a_relay_that_is_not_reached_is_no_network_unless_it_took_too_long(
-	void **state)
+static void
+a_relay_that_is_not_reached_is_no_network_unless_it_took_too_long(void **state)
 {
 	static const int others[] = {ECONNREFUSED, EHOSTUNREACH, EPROTO,
-				     EMFILE,	   ECONNRESET,	 0};
+				     EMFILE,       ECONNRESET,   0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -83,24 +83,25 @@ static void every_verdict_has_a_name(void **state)
 static void explanations_name_the_cause_and_what_to_do(void **state)
 {
 	static const struct {
-		int status;
 		const char *reason;
-		enum hybridge_code code;
 		const char *what;
 		const char *in_hint;
+		int status;
+		enum hybridge_code code;
 	} cases[] = {
-		{401, "bad sig", HYBRIDGE_EDENIED,
-		 "the relay does not accept our token: 401 bad sig", "clock"},
-		{403, "no", HYBRIDGE_EDENIED,
-		 "the relay does not let us in: 403 no", "Send"},
-		{404, "none", HYBRIDGE_EREFUSED,
-		 "nobody listens on hybrid connection a/b: 404 none", "agent"},
-		{504, "late", HYBRIDGE_ETIMEOUT,
-		 "the far side did not answer in time: 504 late", "agent"},
-		{502, "hybridge ETIMEDOUT: no answer", HYBRIDGE_EREFUSED,
-		 "the agent said: ETIMEDOUT: no answer", "service"},
-		{500, "oops", HYBRIDGE_EREFUSED,
-		 "the relay or its listener refused: 500 oops", "log"},
+		{"bad sig", "the relay does not accept our token: 401 bad sig",
+		 "clock", 401, HYBRIDGE_EDENIED},
+		{"no", "the relay does not let us in: 403 no", "Send", 403,
+		 HYBRIDGE_EDENIED},
+		{"none", "nobody listens on hybrid connection a/b: 404 none",
+		 "agent", 404, HYBRIDGE_EREFUSED},
+		{"late", "the far side did not answer in time: 504 late",
+		 "agent", 504, HYBRIDGE_ETIMEOUT},
+		{"hybridge ETIMEDOUT: no answer",
+		 "the agent said: ETIMEDOUT: no answer", "service", 502,
+		 HYBRIDGE_EREFUSED},
+		{"oops", "the relay or its listener refused: 500 oops", "log",
+		 500, HYBRIDGE_EREFUSED},
 	};
 
 	(void)state;

@@ -18,6 +18,12 @@ struct attempt {
 	struct hybridge_upgrade_result result;
 };
 
+static void ignore(void *owner, struct hybridge_conn *conn)
+{
+	(void)owner;
+	(void)conn;
+}
+
 static void attempt_done(void *owner, struct hybridge_conn *conn,
 			 const struct hybridge_upgrade_result *result)
 {
@@ -26,6 +32,8 @@ static void attempt_done(void *owner, struct hybridge_conn *conn,
 	attempt->calls++;
 	attempt->conn = conn;
 	attempt->result = *result;
+	if (conn)
+		hybridge_conn_set_owner(conn, ignore, NULL);
 }
 
 /* Reads the request, byte by byte up to its blank line. */
@@ -58,7 +66,7 @@ static void start(struct fixture *fx, struct attempt *attempt,
 	*attempt = (struct attempt){.fx = fx};
 	fixture_tcp_pair(fds, 0);
 	attempt->far = fds[1];
-	conn = hybridge_conn_new(fx->loop, fds[0], NULL, NULL);
+	conn = hybridge_conn_new(fx->loop, fds[0], ignore, NULL);
 	assert_non_null(conn);
 	attempt->upgrade = hybridge_upgrade_start(fx->loop, conn, args,
 						  attempt_done, attempt);
