@@ -174,14 +174,17 @@ static int report_dead(const struct dev *dev, int which)
 static int wait_for(struct dev *dev, pid_t program)
 {
 	for (;;) {
-		int signal_number = sigwaitinfo(&dev->signals, NULL);
+		siginfo_t info;
+		int signal_number = sigwaitinfo(&dev->signals, &info);
 		int status, dead;
 
+		if (signal_number < 0)
+			continue; /* EINTR: we were suspended, and go on */
 		if (signal_number != SIGCHLD) {
 			/* Ctrl-C reaches the program from the terminal itself. */
 			if (program <= 0)
 				return 0;
-			if (signal_number != SIGINT)
+			if (signal_number != SIGINT || info.si_code <= 0)
 				kill(program, signal_number);
 			continue;
 		}

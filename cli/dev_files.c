@@ -42,9 +42,11 @@ int dev_mapping_parse(const char *text, struct dev_mapping *out,
 		mapping = (struct dev_mapping){0}; /* handed to the caller */
 		ret = 0;
 	}
-	if (ret != 0)
+	if (ret != 0) {
+		err->code = HYBRIDGE_EUSAGE; /* no file is to blame */
 		hybridge_hint(err, "write HOST:PORT=TARGET:PORT, for example "
 				   "db.corp:5432=127.0.0.1:5432");
+	}
 	dev_mapping_free(&mapping);
 	free(left);
 	return ret;

@@ -2,6 +2,7 @@
  * key.c - hybridge key: make keys, sign tokens, look into connection strings.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 
 /* key new */
 
-/* The place that a connection string names: "sb://HOST[:PORT]/". */
+/* The place that a connection string names: "sb://HOST[:PORT]/"; ws:// stays. */
 static char *endpoint_of(const char *relay, struct hybridge_error *err)
 {
 	struct hybridge_connstr cs = {0};
@@ -32,10 +33,12 @@ static char *endpoint_of(const char *relay, struct hybridge_error *err)
 	if (asprintf(&string, "Endpoint=%s/;EntityPath=any", relay) < 0)
 		string = NULL;
 	if (string && hybridge_connstr_parse(string, &cs, err) == 0) {
-		int len = cs.port == 443
-				  ? asprintf(&endpoint, "sb://%s/", cs.host)
-				  : asprintf(&endpoint, "sb://%s:%u/", cs.host,
-					     cs.port);
+		const char *scheme = cs.plaintext ? "ws" : "sb";
+		bool v6 = strchr(cs.host, ':');
+		int len = asprintf(
+			&endpoint,
+			cs.has_port ? "%s://%s%s%s:%u/" : "%s://%s%s%s/",
+			scheme, v6 ? "[" : "", cs.host, v6 ? "]" : "", cs.port);
 
 		if (len < 0)
 			endpoint = NULL;
@@ -153,7 +156,7 @@ static int key_new(int argc, char **argv)
 		else
 			return command_usage("key", "new: unknown option");
 	}
-	if (optind < argc || !hc)
+	if (optind < argc || !hc || !*hc)
 		return command_usage("key", "new needs --hc NAME");
 	if (hc[0] == '.' || hc[strspn(hc, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 					  "abcdefghijklmnopqrstuvwxyz"

@@ -58,18 +58,20 @@ static int start_private_sender(char ***env, struct hybridge_error *err)
 	const char *dir = environment_get(*env, "XDG_RUNTIME_DIR");
 	struct spawn_args args = {.program = "hybridge-sender", .unseen = true};
 	char **with_secrets = environment_copy(environ);
-	char *socket = NULL, *log = NULL;
+	char *socket = NULL;
 	char ready[256];
 	int ret = -1;
 
 	if (asprintf(&socket, "%s/hybridge-run-%d/sender.sock",
 		     dir && *dir ? dir : "/tmp", (int)getpid()) < 0)
 		socket = NULL;
-	if (socket && asprintf(&log, "%s.log", socket) < 0)
-		log = NULL;
-	if (!with_secrets || !socket || !log ||
+	if (!with_secrets || !socket ||
 	    environment_set(&with_secrets, "HYBRIDGE_SOCKET", socket) != 0 ||
-	    environment_set(env, "HYBRIDGE_SOCKET", socket) != 0) {
+	    environment_set(env, "HYBRIDGE_SOCKET", socket) != 0 ||
+	    /* It shares the program's terminal: only what is really wrong. */
+	    (!environment_get(with_secrets, "HYBRIDGE_LOG_LEVEL") &&
+	     environment_set(&with_secrets, "HYBRIDGE_LOG_LEVEL", "error") !=
+		     0)) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		goto out;
 	}
@@ -79,7 +81,6 @@ static int start_private_sender(char ***env, struct hybridge_error *err)
 out:
 	environment_free(with_secrets);
 	free(socket);
-	free(log);
 	return ret;
 }
 

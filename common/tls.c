@@ -14,10 +14,10 @@ static const char ciphersuites[] = "TLS_AES_128_GCM_SHA256:"
 				   "TLS_AES_256_GCM_SHA384:"
 				   "TLS_CHACHA20_POLY1305_SHA256";
 
-/* The most specific reason that OpenSSL left, for messages. */
+/* The first cause that OpenSSL left, for messages: later ones only say "lib". */
 static const char *openssl_reason(void)
 {
-	unsigned long code = ERR_peek_last_error();
+	unsigned long code = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(code);
 
 	if (ERR_SYSTEM_ERROR(code))
@@ -25,10 +25,22 @@ static const char *openssl_reason(void)
 	return reason ? reason : "no reason given";
 }
 
+/* Otherwise OpenSSL asks for it on the terminal, and a daemon waits for ever. */
+static int no_password(char *buf, int size, int writing, void *data)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)data;
+	return -1;
+}
+
 static SSL_CTX *new_ctx(const SSL_METHOD *method, struct hybridge_error *err)
 {
-	SSL_CTX *ctx = SSL_CTX_new(method);
+	SSL_CTX *ctx;
 
+	ERR_clear_error();
+	ctx = SSL_CTX_new(method);
 	if (!ctx) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "TLS cannot start: %s",
 			      openssl_reason());
@@ -38,6 +50,7 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method, struct hybridge_error *err)
 	SSL_CTX_set_ciphersuites(ctx, ciphersuites);
 	SSL_CTX_set_options(ctx,
 			    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	/* An idle connection keeps no record buffers. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	return ctx;
@@ -112,9 +125,11 @@ static bool is_ip_literal(const char *host)
 SSL *hybridge_tls_client(SSL_CTX *ctx, const char *host,
 			 struct hybridge_error *err)
 {
-	SSL *ssl = SSL_new(ctx);
 	bool named = false;
+	SSL *ssl;
 
+	ERR_clear_error();
+	ssl = SSL_new(ctx);
 	if (ssl) {
 		SSL_set_connect_state(ssl);
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -145,7 +160,7 @@ void hybridge_tls_fail(const SSL *ssl, const char *peer,
 			      X509_verify_cert_error_string(verify));
 		hybridge_hint(err, "HYBRIDGE_CA_FILE names the authority to "
 				   "trust; verification is never switched off");
-	} else if (ERR_peek_last_error() != 0) {
+	} else if (ERR_peek_error() != 0) {
 		hybridge_fail(err, HYBRIDGE_EPROTOCOL, "TLS with %s failed: %s",
 			      peer, openssl_reason());
 	} else {

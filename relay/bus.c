@@ -35,22 +35,24 @@ struct bus *bus_new(bus_left_fn *left, void *owner)
 	return bus;
 }
 
-static void topic_free(struct bus *bus, struct bus_topic *topic)
+static void topic_free(struct bus_topic *topic)
 {
-	HASH_DEL(bus->topics, topic);
 	free(topic->entity);
 	free(topic);
 }
 
 void bus_free(struct bus *bus)
 {
-	struct bus_topic *topic;
-	struct bus_topic *next;
+	struct bus_topic *topic = bus ? bus->topics : NULL;
 
-	if (!bus)
-		return;
-	HASH_ITER (hh, bus->topics, topic, next) {
-		topic_free(bus, topic);
+	/* Clears the table, and leaves the topics linked to each other. */
+	if (topic)
+		HASH_CLEAR(hh, bus->topics);
+	while (topic) {
+		struct bus_topic *next = topic->hh.next;
+
+		topic_free(topic);
+		topic = next;
 	}
 	free(bus);
 }
@@ -102,8 +104,10 @@ void bus_leave(struct bus *bus, struct bus_member *member)
 		return;
 	DL_DELETE(topic->members, member);
 	member->topic = NULL;
-	if (--topic->num_members == 0)
-		topic_free(bus, topic);
+	if (--topic->num_members == 0) {
+		HASH_DEL(bus->topics, topic);
+		topic_free(topic);
+	}
 	bus->left(bus->owner, member->id);
 }
 

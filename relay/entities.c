@@ -85,12 +85,15 @@ void entity_free(struct entity *entity)
 
 void entities_free(struct entities *entities)
 {
-	struct entity *entity;
-	struct entity *next;
+	struct entity *entity = entities->table;
 
-	HASH_ITER (hh, entities->table, entity, next) {
-		HASH_DEL(entities->table, entity);
+	/* Clears the table, and leaves the entities linked to each other. */
+	HASH_CLEAR(hh, entities->table);
+	while (entity) {
+		struct entity *next = entity->hh.next;
+
 		entity_free(entity);
+		entity = next;
 	}
 	entity_free(entities->ns);
 	*entities = (struct entities){0};

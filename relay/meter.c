@@ -115,12 +115,15 @@ void meters_write(const struct meters *meters, FILE *to)
 
 void meters_free(struct meters *meters)
 {
-	struct meter *meter;
-	struct meter *next;
+	struct meter *meter = meters->table;
 
-	HASH_ITER (hh, meters->table, meter, next) {
-		HASH_DEL(meters->table, meter);
+	/* Clears the table, and leaves the meters linked to each other. */
+	HASH_CLEAR(hh, meters->table);
+	while (meter) {
+		struct meter *next = meter->hh.next;
+
 		free(meter->entity);
 		free(meter);
+		meter = next;
 	}
 }

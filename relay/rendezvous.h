@@ -20,7 +20,7 @@ void rendezvous_connect(const struct call *call);
 void rendezvous_accept(const struct call *call);
 
 /** rendezvous_left() - A listener has gone: ask another for what it was asked; a bus_left_fn */
-void rendezvous_left(void *relay, uint64_t member);
+void rendezvous_left(void *owner, uint64_t member);
 
 /** rendezvous_refuse_all() - Answer every waiting sender */
 void rendezvous_refuse_all(struct relay *relay, int status,

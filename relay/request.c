@@ -200,6 +200,13 @@ static bool shake_hands(struct request *request)
 	return false;
 }
 
+/* From its first byte on, a head has less time. */
+static bool note_first_byte(struct request *request)
+{
+	return request->state != IDLE || request->reader.len == 0 ||
+	       request_move(request, HEAD);
+}
+
 static void on_ready(void *owner, struct hybridge_conn *conn)
 {
 	struct request *request = owner;
@@ -212,10 +219,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 		serve(request, (size_t)len);
 	else if (len < 0 && errno == EMSGSIZE)
 		answer_early(request, 431);
-	else if (len < 0)
-		request_drop(request);
-	else if (request->state == IDLE && request->reader.len > 0 &&
-		 !request_move(request, HEAD))
+	else if (len < 0 || !note_first_byte(request))
 		request_drop(request);
 }
 

@@ -266,7 +266,7 @@ static void fill(struct loading *l)
 	config->debug = copy_path(l, l->debug);
 	config->sender = copy_path(l, l->sender);
 	config->range = HYBRIDGE_RANGE_DEFAULT;
-	if (l->range.text && !hybridge_range_parse(l->range, &config->range))
+	if (l->range.len > 0 && !hybridge_range_parse(l->range, &config->range))
 		shim_debug(config, "HYBRIDGE_RANGE is not A.B.C.D/N", l->range,
 			   0);
 	set_socket(l);

@@ -16,11 +16,14 @@ TOOLS = os.path.join(BUILD, "tests", "shim")
 # A wrapper script in PATH would be preloaded into as well.
 PYTHON = os.path.realpath(sys.executable)
 
+# Each test process has addresses of its own: a hold of another would show.
+BASE = 0x7F000000 | (128 + os.getpid() % 126) << 16
+RANGE = f"127.{BASE >> 16 & 0xFF}.0.0/16"
 HOSTS = "db.corp:5432 web.corp:80,8080 any.corp:* *.sub.corp:7000 10.9.8.7:5432 10.20.0.0/16:5432 [2001:db8::7]:5432"
 CREDENTIAL = "Endpoint=sb://x.example/;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0;EntityPath=e"
 
 
-def address(name, base=0x7F400000, prefix=10):
+def address(name, base=BASE, prefix=16):
     """The address that stands for a name, computed apart from the code under test."""
     value = 0xCBF29CE484222325
     for byte in name.lower().encode():
@@ -46,6 +49,7 @@ class Place:
             file.write(f"HYBRIDGE_X_CONNECTION='{CREDENTIAL}'\n")
             file.write(f"HYBRIDGE_X_HOSTS='{hosts}'\n")
             file.write(f"HYBRIDGE_SOCKET={self.socket}\n")
+            file.write(f"HYBRIDGE_RANGE={RANGE}\n")
             file.write("HYBRIDGE_SENDER=/nonexistent/hybridge-sender\n")
 
     def env(self, **more):

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 from fake_sender import FakeSender
-from harness import ROOT, SHIM, address, finish, place
+from harness import RANGE, ROOT, SHIM, address, finish, place
 
 import tap
 
@@ -92,7 +92,11 @@ def test_the_probe_says_that_connects_are_held():
 
 def test_variables_alone_configure_it_and_win_over_the_file():
     with place() as here, FakeSender(here.socket, echo):
-        env = here.env(HYBRIDGE_SOCKET=here.socket, HYBRIDGE_Y_HOSTS="'y.corp:1'")
+        env = here.env(
+            HYBRIDGE_SOCKET=here.socket,
+            HYBRIDGE_RANGE=RANGE,
+            HYBRIDGE_Y_HOSTS="'y.corp:1'",
+        )
         del env["HYBRIDGE_ENV"]
         assert finish(here.tool("dial", "connect", "y.corp", "1", env=env)) == "hi"
         env = here.env(HYBRIDGE_X_HOSTS="y.corp:1")
@@ -108,10 +112,10 @@ def test_mistakes_in_the_configuration_never_stop_the_program():
     with place() as here, FakeSender(here.socket, echo):
         with open(here.env_file, "a", encoding="ascii") as file:
             file.write("no equals sign\nHYBRIDGE_Z_HOSTS='z.corp:x z.corp:5'\n")
-            file.write("HYBRIDGE_RANGE=everywhere\nHYBRIDGE_OPEN='\n")
+            file.write("HYBRIDGE_OPEN='\n")
         assert finish(here.tool("dial", "connect", "z.corp", "5")) == "hi"
         log = here.log()
-        for word in ("no '='", "z.corp:x", "everywhere", "quote"):
+        for word in ("no '='", "z.corp:x", "quote"):
             assert word in log, log
         assert "c2VjcmV0" not in log
         missing = here.env(HYBRIDGE_ENV="/nonexistent/app.env")

@@ -226,13 +226,15 @@ def test_reverse_lookups_give_the_name_back():
 
 def test_the_range_can_be_configured():
     with place() as here:
-        got = lines(
-            here.python(
-                "import socket; print(socket.gethostbyname('db.corp'))",
-                env=here.env(HYBRIDGE_RANGE="127.200.0.0/16"),
-            )
-        )
-        assert got == [address("db.corp", 0x7FC80000, 16)], got
+        code = "import socket; print(socket.gethostbyname('db.corp'))"
+        for setting, want in (
+            ("127.1.2.0/24", address("db.corp", 0x7F010200, 24)),
+            ("", address("db.corp", 0x7F400000, 10)),
+            ("nonsense", address("db.corp", 0x7F400000, 10)),
+        ):
+            got = finish(here.python(code, env=here.env(HYBRIDGE_RANGE=setting)))
+            assert got == want, (setting, got)
+        assert "nonsense" in here.log()
 
 
 def test_getent_and_a_shell_work_unharmed():

@@ -91,12 +91,15 @@ class Starts:
 
 
 def is_running(pid):
-    """Whether a process exists and is no zombie."""
+    """Whether a process has a thread that is no zombie, and may hold descriptors."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] not in "ZX":
+                    return True
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return os.path.exists(f"/proc/{pid}")
+    return False
 
 
 @contextlib.contextmanager

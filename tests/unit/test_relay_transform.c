@@ -46,7 +46,7 @@ static void add_frame(struct bytes *to, uint8_t opcode, bool fin,
 {
 	uint8_t header[HYBRIDGE_WS_HEADER_MAX];
 	uint8_t key[4] = {0xa1, 0x02, 0xf3, (uint8_t)(len + opcode)};
-	size_t at = to->len;
+	size_t at;
 
 	add(to, header,
 	    hybridge_ws_header(header, opcode, fin, len, masked ? key : NULL));
