@@ -33,7 +33,7 @@ def skip(why):
 
 def _diagnose(text):
     for line in text.rstrip().splitlines():
-        print("#", line)
+        print("#", line, flush=True)
 
 
 def _on_alarm(_signal, _frame):
@@ -44,12 +44,11 @@ def _run(function):
     signal.alarm(TIMEOUT)
     try:
         function()
-        return "ok", ""
+        return "ok", "", ""
     except Skip as why:
-        return "ok", f" # SKIP {why}"
+        return "ok", f" # SKIP {why}", ""
     except Exception:  # whatever it is, the next test must run
-        _diagnose(traceback.format_exc())
-        return "not ok", ""
+        return "not ok", "", traceback.format_exc()
     finally:
         signal.alarm(0)
 
@@ -72,7 +71,8 @@ def main():
     failed = 0
     for number, function in enumerate(tests, 1):
         name = function.__name__.removeprefix("test_").replace("_", " ")
-        result, remark = _run(function)
+        result, remark, diagnosis = _run(function)
         failed += result != "ok"
         print(f"{result} {number} - {name}{remark}", flush=True)
+        _diagnose(diagnosis)
     sys.exit(1 if failed else 0)

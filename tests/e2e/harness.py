@@ -332,12 +332,13 @@ class World:
             self.closers.close()
             problems = self._end_processes()
             problems += self._findings()
-            if failed or problems:
-                self._show_logs()
+            if problems and not failed:
+                error = Failure("; ".join(problems))
+                raise error
         finally:
+            if isinstance(error, Exception):
+                error.add_note(self._logs())
             shutil.rmtree(self.folder, ignore_errors=True)
-        if problems and not failed:
-            raise Failure("; ".join(problems))
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -431,12 +432,13 @@ class World:
             found += [f"{process.name}: {m.group(0)}" for m in FINDINGS.finditer(process.err)]
         return found
 
-    def _show_logs(self):
+    def _logs(self):
+        """What every process said in the end, for the one who has to find out why."""
+        lines = []
         for process in self.processes:
-            print(f"# --- {process.name}: {' '.join(process.argv)}")
-            for line in (process.out + process.err).splitlines()[-60:]:
-                print(f"#   {line}")
-        sys.stdout.flush()
+            lines.append(f"--- {process.name}: {' '.join(process.argv)}")
+            lines += [f"  {line}" for line in (process.out + process.err).splitlines()[-60:]]
+        return "\n".join(lines)
 
 
 def exe_name(pid):

@@ -23,7 +23,8 @@ def as_user(user, argv):
     """The command that runs argv as that user, in the same process."""
     if user is None:
         return argv
-    return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups", *argv]
+    group = pwd.getpwnam(user).pw_gid
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *argv]
 
 
 def folder_for(world, name, user):
@@ -42,16 +43,9 @@ def postgres(world):
     data = folder_for(world, "postgres", user)
     binaries = sorted(glob("/usr/lib/postgresql/*/bin"))[-1]
     port = servers.free_port()
-    subprocess.run(
-        as_user(
-            user,
-            [f"{binaries}/initdb", "-D", data, "-U", "shop", "--auth=trust", "--no-sync"],
-        ),
-        env=CLEAN_ENV,
-        cwd="/",
-        check=True,
-        capture_output=True,
-    )
+    initdb = [f"{binaries}/initdb", "-D", data, "-U", "shop", "--auth=trust", "--no-sync"]
+    command = as_user(user, initdb)
+    subprocess.run(command, env=CLEAN_ENV, cwd="/", check=True, capture_output=True)
     settings = {
         "listen_addresses": servers.LOOPBACK,
         "port": port,
@@ -60,9 +54,7 @@ def postgres(world):
         "shared_buffers": "16MB",
     }
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-    server = world.start(
-        as_user(user, [f"{binaries}/postgres", "-D", data, *options]), cwd="/"
-    )
+    server = world.start(as_user(user, [f"{binaries}/postgres", "-D", data, *options]), cwd="/")
     server.stop_signal = signal.SIGINT  # "fast": does not wait for clients
     server.wait_log("ready to accept connections")
     return (servers.LOOPBACK, port)
@@ -97,8 +89,8 @@ def nginx(world, name, location, start=None):
     config = os.path.join(folder, "nginx.conf")
     with open(config, "w", encoding="ascii") as file:
         file.write(NGINX.format(folder=folder, port=port, location=location))
-    argv = [shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-p", folder, "-e", "stderr", "-c", config]
-    (start or world.start)(argv)
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    (start or world.start)([program, "-p", folder, "-e", "stderr", "-c", config])
     until(lambda: answers(port), f"nginx on port {port}", DEADLINE)
     return (servers.LOOPBACK, port)
 

@@ -453,7 +453,7 @@ def test_a_dev_that_is_killed_takes_its_daemons_along():
         daemons = children_of(dev.pid)
         assert len(daemons) == 3, daemons
         dev.kill()
-        until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in daemons), "the end of the three")
+        until(lambda: not any(read_proc(pid, "cmdline") for pid in daemons), "the end of the three")
 
 
 # Ends with 9 when it is told to.

@@ -89,8 +89,8 @@ def test_wget():
 
 
 def test_python_urllib():
-    code = "import urllib.request as u; print(u.urlopen('http://web.corp/').read().decode(), end='')"
-    assert run([PYTHON, "-c", code]).out == PAGE.decode()
+    code = "from urllib.request import urlopen; print(urlopen('http://web.corp/').read())"
+    assert run([PYTHON, "-c", code]).out == f"{PAGE}\n"
     refused = run([PYTHON, "-c", code.replace("web", "gone")], status=1)
     assert "ConnectionRefusedError" in refused.err, refused.err
 

@@ -114,3 +114,23 @@ def finish(client, timeout=20):
         raise AssertionError(f"client hangs; so far:\n{out}") from None
     assert client.returncode == 0, f"status {client.returncode}:\n{out}"
     return out.strip()
+
+
+# What the clients of client() begin with.
+CLIENT = """
+    import errno, os, select, socket, sys, time
+    DB = ("db.corp", 5432)
+
+    def begin(sock, to=DB):
+        "A non-blocking connect(); returns its errno."
+        sock.setblocking(False)
+        return sock.connect_ex(to)
+
+    def so_error(sock):
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+"""
+
+
+def client(where, code, *args, **options):
+    """Starts a Python client that has CLIENT's names."""
+    return where.python(CLIENT + code, *args, **options)
