@@ -1,6 +1,7 @@
 # How the demo shows things: a heading, the command as one would type it, its
 # output, and an end with the logs of $folder when something is not as announced.
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the other parts use what is found out here
 
 : "${folder:?}"
 bold='' dim='' green='' red='' plain=''
@@ -8,7 +9,7 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
 	bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
 fi
 step_number=0
-export took_ms=0 # of the last command
+took_ms=0 # of the last command
 
 title() {
 	printf '\n%s%s%s\n\n' "$bold" "$1" "$plain"

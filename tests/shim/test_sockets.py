@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import socket
-import time
 
 from fake_sender import REFUSED, FakeSender
 from harness import address, client, finish, place

@@ -86,7 +86,7 @@ static void ranges_are_read_when_whole_and_aligned(void **state)
 		{"127.64.0.0/10", true}, {"127.1.2.0/24", true},
 		{"10.0.0.0/8", true},    {"127.64.0.1/10", false},
 		{"127.64.0.0", false},   {"127.0.0.0/7", false},
-		{"127.1.2.0/25", false}, {"127.1.2.0/024", false},
+		{"127.1.2.0/25", false}, {"127.0.0.0/08", false},
 		{"127.1.2.0/", false},   {"127.1.2.0/2x", false},
 		{"fd00::/16", false},    {"", false},
 		{"/8", false},           {"127.1.2.0/240", false},

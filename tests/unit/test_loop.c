@@ -221,6 +221,34 @@ static void a_task_that_defers_itself_for_ever_starves_nobody(void **state)
 	probe_close(&probe);
 }
 
+/* Counts itself down, then stops the loop. */
+struct countdown {
+	struct hybridge_task task;
+	struct hybridge_loop *loop;
+	int left;
+};
+
+static void countdown_run(struct hybridge_task *task)
+{
+	struct countdown *down =
+		hybridge_container(task, struct countdown, task);
+
+	if (--down->left > 0)
+		hybridge_loop_defer(down->loop, task);
+	else
+		hybridge_loop_stop(down->loop);
+}
+
+static void a_loop_with_tasks_does_not_sleep(void **state)
+{
+	struct fixture *fx = *state;
+	struct countdown down = {{.run = countdown_run}, fx->loop, 1000};
+
+	hybridge_loop_defer(fx->loop, &down.task);
+	hybridge_loop_run(fx->loop); /* nothing else wakes it */
+	assert_int_equal(down.left, 0);
+}
+
 static void cancelled_tasks_do_not_run(void **state)
 {
 	static const struct {
@@ -457,6 +485,7 @@ static void a_loop_that_is_freed_runs_what_was_deferred_and_posted(void **state)
 /* What lws does on its own, between our turns. */
 struct outside {
 	lws_sorted_usec_list_t sul;
+	lws_sorted_usec_list_t later; /* what lws would sleep for */
 	struct letter letter;
 	struct alarm alarm;
 	bool stop;
@@ -494,8 +523,11 @@ static void a_stop_by_an_lws_callback_is_heeded_at_once(void **state)
 	letters_open(fx, &outside.letter, 1);
 	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
 			 on_outside, 1000);
+	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.later,
+			 on_outside, 3600 * LWS_US_PER_SEC);
 	hybridge_loop_run(fx->loop);
 	fixture_step(fx, 5); /* and it runs again */
+	lws_sul_cancel(&outside.later);
 }
 
 static void a_process_with_many_descriptors_has_loops_too(void **state)
@@ -532,6 +564,7 @@ int main(void)
 		WITH_LOOP(tasks_run_in_order_and_once),
 		WITH_LOOP(tasks_deferred_by_tasks_wait_for_the_next_turn),
 		WITH_LOOP(a_task_that_defers_itself_for_ever_starves_nobody),
+		WITH_LOOP(a_loop_with_tasks_does_not_sleep),
 		WITH_LOOP(cancelled_tasks_do_not_run),
 		WITH_LOOP(a_stop_ends_the_turn_and_the_rest_runs_next_time),
 		WITH_LOOP(timers_fire_in_order_of_their_deadlines),
