@@ -146,19 +146,33 @@ static void on_local_end(struct hybridge_pump *pump)
 		finish_if_both_ended(pump);
 }
 
+/* Sends one frame; the bytes before @payload are overwritten by its header. */
+static int send_frame(struct hybridge_pump *pump, uint8_t *payload, size_t len)
+{
+	uint8_t header[HYBRIDGE_WS_HEADER_MAX];
+	uint8_t key[4];
+	size_t header_len;
+
+	hybridge_ws_random_key(key);
+	header_len =
+		hybridge_ws_header(header, HYBRIDGE_WS_BINARY, true, len, key);
+	hybridge_ws_mask(payload, len, key, 0);
+	memcpy(payload - header_len, header, header_len);
+	return hybridge_conn_write(pump->ws, payload - header_len,
+				   header_len + len);
+}
+
 /* One batch; true when there may be more. */
 static bool carry_to_ws(struct hybridge_pump *pump)
 {
 	uint8_t *payload = loop_scratch(pump->loop)->plain + SCRATCH_HEAD;
-	uint8_t header[HYBRIDGE_WS_HEADER_MAX];
-	uint8_t key[4];
-	size_t header_len;
+	bool sent = !pump->ws_gone;
 	ssize_t n;
 
 	if (!pump->tcp || pump->close_sent ||
 	    hybridge_conn_pending(pump->ws) > 0)
 		return false;
-	n = hybridge_conn_read(pump->tcp, payload, FRAME_MAX);
+	n = hybridge_conn_read(pump->tcp, payload, SCRATCH_PLAIN);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n < 0) {
@@ -169,15 +183,14 @@ static bool carry_to_ws(struct hybridge_pump *pump)
 		on_local_end(pump);
 		return false;
 	}
-	hybridge_ws_random_key(key);
-	header_len = hybridge_ws_header(header, HYBRIDGE_WS_BINARY, true,
-					(uint64_t)n, key);
-	hybridge_ws_mask(payload, (size_t)n, key, 0);
-	memcpy(payload - header_len, header, header_len);
-	if (pump->ws_gone ||
-	    hybridge_conn_write(pump->ws, payload - header_len,
-				header_len + (size_t)n) != 0 ||
-	    hybridge_conn_flush(pump->ws) != 0) {
+	/* A later header lies on the end of the frame before, which is sent. */
+	for (size_t at = 0; sent && at < (size_t)n; at += FRAME_MAX) {
+		size_t left = (size_t)n - at;
+
+		sent = send_frame(pump, payload + at,
+				  left < FRAME_MAX ? left : FRAME_MAX) == 0;
+	}
+	if (!sent || hybridge_conn_flush(pump->ws) != 0) {
 		finish(pump, HYBRIDGE_END_WS_LOST);
 		return false;
 	}
@@ -217,27 +230,42 @@ static void on_control(struct hybridge_pump *pump,
 		finish(pump, HYBRIDGE_END_WS_LOST);
 }
 
+static void deliver(struct hybridge_pump *pump, const uint8_t *run, size_t len)
+{
+	if (len == 0)
+		return;
+	pump->stats.from_ws += len;
+	if (hybridge_conn_write(pump->tcp, run, len) != 0)
+		finish(pump, HYBRIDGE_END_TCP_RESET);
+}
+
+/* Payload of several frames is moved together: one send() instead of many. */
 static void use_frames(struct hybridge_pump *pump, uint8_t *buf, size_t len)
 {
 	struct hybridge_ws_piece piece;
+	uint8_t *run = buf;
+	size_t run_len = 0;
 
 	while (pump->tcp) {
-		switch (hybridge_ws_next(&pump->reader, &buf, &len, &piece)) {
-		case HYBRIDGE_WS_MORE:
-			return;
-		case HYBRIDGE_WS_DATA:
-			pump->stats.from_ws += piece.len;
-			if (hybridge_conn_write(pump->tcp, piece.data,
-						piece.len) != 0)
-				finish(pump, HYBRIDGE_END_TCP_RESET);
-			break;
-		case HYBRIDGE_WS_CONTROL:
-			on_control(pump, &piece);
-			break;
-		case HYBRIDGE_WS_ERROR:
-			finish(pump, HYBRIDGE_END_WS_PROTOCOL);
-			break;
+		enum hybridge_ws_event event =
+			hybridge_ws_next(&pump->reader, &buf, &len, &piece);
+
+		if (event == HYBRIDGE_WS_DATA) {
+			if (run_len == 0)
+				run = piece.data;
+			else if (run + run_len != piece.data)
+				memmove(run + run_len, piece.data, piece.len);
+			run_len += piece.len;
+			continue;
 		}
+		deliver(pump, run, run_len);
+		run_len = 0;
+		if (event == HYBRIDGE_WS_MORE || !pump->tcp)
+			return;
+		if (event == HYBRIDGE_WS_CONTROL)
+			on_control(pump, &piece);
+		else
+			finish(pump, HYBRIDGE_END_WS_PROTOCOL);
 	}
 }
 
