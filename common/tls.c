@@ -9,6 +9,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "tls_session.h"
+
 /* AES-128 first: the fastest on every CPU with AES instructions. */
 static const char ciphersuites[] = "TLS_AES_128_GCM_SHA256:"
 				   "TLS_AES_256_GCM_SHA384:"
@@ -26,6 +28,7 @@ static const char *openssl_reason(void)
 }
 
 /* Otherwise OpenSSL asks for it on the terminal, and a daemon waits for ever. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL gives the signature */
 static int no_password(char *buf, int size, int writing, void *data)
 {
 	(void)buf;
@@ -64,6 +67,8 @@ SSL_CTX *hybridge_tls_client_ctx(const char *ca_file,
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	/* Without memory for it every handshake is a full one. */
+	(void)tls_session_keep(ctx);
 	ERR_clear_error();
 	if (ca_file ? SSL_CTX_load_verify_locations(ctx, ca_file, NULL) == 1
 		    : SSL_CTX_set_default_verify_paths(ctx) == 1)
@@ -140,8 +145,10 @@ SSL *hybridge_tls_client(SSL_CTX *ctx, const char *host,
 			named = SSL_set1_host(ssl, host) == 1 &&
 				SSL_set_tlsext_host_name(ssl, host) == 1;
 	}
-	if (named)
+	if (named) {
+		tls_session_offer(ssl, host);
 		return ssl;
+	}
 	hybridge_fail(err, HYBRIDGE_ESYSTEM, "TLS for %s cannot start: %s",
 		      host, openssl_reason());
 	SSL_free(ssl);
