@@ -66,7 +66,7 @@ static void ask(const struct shim_config *config, int fd, struct peer *peer)
 	    !shim_ip_of((struct sockaddr *)&at, len, &local, &local_port))
 		return;
 	msg = shim_message(HYBRIDGE_LOCAL_PEER, (struct hybridge_span){"", 0},
-			   &local, 0);
+			   &local, peer->port);
 	msg.addr_port = local_port;
 	if (shim_ask(config, &msg) < 0 || msg.port == 0)
 		return;

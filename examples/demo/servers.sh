@@ -23,7 +23,7 @@ servers_start() {
 		db_port=$(free_port) web_port=$(free_port)
 	fi
 	db=$private_ip:$db_port
-	web=$web
+	web=$private_ip:$web_port
 	postgres_start "$db_port"
 	nginx_start
 }

@@ -10,8 +10,9 @@
  *	NAME	 a name that matched a suffix entry was resolved: remember which
  *		 address it got; no answer
  *	PEER	 who did the program ask for when its socket got this local
- *		 address?  Answered by one PEER message, port 0 when unknown.  Also
- *		 used with addr alone: which name has this address?
+ *		 address, and the hold's port as its peer's (@port; local ports may
+ *		 be shared)?  Answered by one PEER message, port 0 when unknown.
+ *		 Also used with addr alone: which name has this address?
  *	STATUS	 answered by packets of JSON text until end of file
  *	REFUSED	 the shim refused a connect() itself (port not mapped ...): for the
  *		 sender's log and counters; @detail is the errno; no answer

@@ -8,9 +8,10 @@
  * connect() is called.  Where a connection comes about, a line is sent and
  * expected back.
  *
- * One line of JSON: connect's errno and duration, the first event and when it
- * came, SO_ERROR, the peer's address, and whether the echo was right.  Times
- * are microseconds since connect() was called.
+ * One line of JSON: connect's errno and duration, how much of that was spent
+ * waiting for a CPU, the first event and when it came, SO_ERROR, the peer's
+ * address, and whether the echo was right.  Times are microseconds since
+ * connect() was called.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -31,6 +33,7 @@
 struct outcome {
 	int connect_errno;
 	int64_t connect_us;
+	int64_t queued_us;
 	int64_t event_us;
 	uint32_t events;
 	int so_error;
@@ -46,14 +49,33 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* How long this process has been ready to run while others ran; 0 if unknown. */
+static int64_t queued_us(void)
+{
+	char line[128] = "";
+	char *rest = line;
+	FILE *file = fopen("/proc/self/schedstat", "re");
+
+	if (!file)
+		return 0;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	strtoull(line, &rest, 10); /* the time it ran */
+	return (int64_t)(strtoull(rest, NULL, 10) / 1000);
+}
+
 static void timed_connect(int fd, const struct addrinfo *at,
 			  struct outcome *out, int64_t *start)
 {
+	int64_t queued_before_us = queued_us();
+
 	*start = now_us();
 	int ret = connect(fd, at->ai_addr, at->ai_addrlen);
 	int err = ret ? errno : 0;
 
 	out->connect_us = now_us() - *start;
+	out->queued_us = queued_us() - queued_before_us;
 	out->connect_errno = err;
 }
 
@@ -131,11 +153,13 @@ static const char *name_of(int err)
 
 static void print(const struct outcome *out)
 {
-	printf("{\"errno\": \"%s\", \"us\": %lld, \"event_us\": %lld, "
+	printf("{\"errno\": \"%s\", \"us\": %lld, \"queued_us\": %lld, "
+	       "\"event_us\": %lld, "
 	       "\"events\": \"%s%s%s%s%s\", \"so_error\": \"%s\", "
 	       "\"peer\": \"%s\", \"echo\": %s}\n",
 	       name_of(out->connect_errno), (long long)out->connect_us,
-	       (long long)out->event_us, out->events & EPOLLIN ? "IN " : "",
+	       (long long)out->queued_us, (long long)out->event_us,
+	       out->events & EPOLLIN ? "IN " : "",
 	       out->events & EPOLLOUT ? "OUT " : "",
 	       out->events & EPOLLERR ? "ERR " : "",
 	       out->events & EPOLLHUP ? "HUP " : "",

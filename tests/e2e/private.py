@@ -51,6 +51,7 @@ def postgres(world):
         "port": port,
         "unix_socket_directories": "",
         "fsync": "off",
+        "max_connections": 250,
         "shared_buffers": "16MB",
     }
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]

@@ -11,7 +11,7 @@ MANY = 200
 
 # Connections to the relay that a sender keeps open to be quick; they are
 # refilled behind each use, so that their number moves by itself.
-WARM = 8
+WARM = 4
 
 
 def open_many(app, count, size=64 << 10):

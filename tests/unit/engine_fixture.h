@@ -79,6 +79,10 @@ static inline int fixture_teardown(void **state)
 	return 0;
 }
 
+/** WITH_LOOP() - A test whose *state is a struct fixture */
+#define WITH_LOOP(test) \
+	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
 /** fixture_step() - Serve the loop for some milliseconds */
 static inline void fixture_step(struct fixture *fx, uint32_t ms)
 {
@@ -161,10 +165,10 @@ static inline void fixture_tcp_pair(int out[2], int buffer)
 	addr.sin_port = htons(port);
 	out[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(out[0] >= 0);
-	if (buffer > 0)
+	if (buffer > 0) {
 		fixture_small_buffers(listener, buffer);
-	if (buffer > 0)
 		fixture_small_buffers(out[0], buffer);
+	}
 	assert_int_equal(
 		connect(out[0], (struct sockaddr *)&addr, sizeof(addr)), 0);
 	out[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

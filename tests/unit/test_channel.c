@@ -164,7 +164,7 @@ static void far_expects(struct talk *talk, uint8_t opcode, const char *data,
 			size_t len)
 {
 	uint8_t buf[2000];
-	struct hybridge_ws_piece got;
+	struct hybridge_ws_piece got = {0};
 
 	assert_true(far_frame(talk, &got, buf, sizeof(buf)));
 	assert_int_equal(got.opcode, opcode);
@@ -352,7 +352,8 @@ static void a_long_reason_is_cut(void **state)
 	memset(reason, 'r', 300);
 	reason[300] = '\0';
 	memset(want, 'r', sizeof(want));
-	memcpy(want, "\x03\xe8", 2);
+	want[0] = 0x03;
+	want[1] = (char)0xe8;
 	talk_open(*state, &talk, &server, 0);
 	hybridge_channel_close(talk.channel, HYBRIDGE_WS_NORMAL, reason);
 	far_expects(&talk, HYBRIDGE_WS_CLOSE, want, sizeof(want));
@@ -447,8 +448,10 @@ static void pongs_to_a_peer_that_does_not_read_are_bounded(void **state)
 	struct talk talk;
 	size_t sent = 0;
 
-	for (size_t i = 0; i < 4000; i++)
-		memcpy(pings + 127 * i, "\x89\x7d", 2);
+	for (size_t i = 0; i < sizeof(pings); i += 127) {
+		pings[i] = 0x89;
+		pings[i + 1] = 125;
+	}
 	talk_open(*state, &talk, &client, 8192);
 	while (sent < 16u << 20) {
 		ssize_t n = send(talk.far, pings + sent % 127,
@@ -464,11 +467,13 @@ static void pongs_to_a_peer_that_does_not_read_are_bounded(void **state)
 
 static void a_peer_that_floods_leaves_others_their_turn(void **state)
 {
-	static char pongs[6 * 30000];
+	static uint8_t pongs[6 * 30000];
 	struct talk talk, other;
 
-	for (size_t i = 0; i < sizeof(pongs); i += 6)
-		memcpy(pongs + i, "\x8a\x04zzzz", 6);
+	for (size_t i = 0; i < sizeof(pongs); i += 6) {
+		pongs[i] = 0x8a;
+		pongs[i + 1] = 4;
+	}
 	talk_open(*state, &talk, &client, 0);
 	talk_open(*state, &other, &client, 0);
 	fixture_step(talk.fx, 2);
@@ -484,9 +489,6 @@ static void a_peer_that_floods_leaves_others_their_turn(void **state)
 	talk_close(&talk);
 	talk_close(&other);
 }
-
-#define WITH_LOOP(test) \
-	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
 {

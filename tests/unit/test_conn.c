@@ -54,6 +54,7 @@ static void an_owner_that_stops_early_comes_back_by_again(void **state)
 	fixture_send(fx, fds[1], "abcdef", 6);
 	FIXTURE_UNTIL(fx, end.len == 3);
 	calls = end.calls;
+	/* cppcheck-suppress redundantAssignment ; end_read() has seen the old one */
 	end.limit = SIZE_MAX;
 	fixture_step(fx, 20);
 	assert_int_equal(end.calls, calls); /* edge-triggered: nothing new */
@@ -399,9 +400,6 @@ static void closing_nothing_is_fine(void **state)
 	hybridge_conn_close(NULL, HYBRIDGE_CONN_RESET);
 	hybridge_conn_close(NULL, HYBRIDGE_CONN_ORDERLY);
 }
-
-#define WITH_LOOP(test) \
-	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
 {

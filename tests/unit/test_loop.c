@@ -375,14 +375,13 @@ static void timers_never_fire_early_nor_much_too_late(void **state)
 {
 	struct fixture *fx = *state;
 	struct timespec begun, now;
-	uint64_t us;
 
 	for (uint32_t ms = 0; ms < 12; ms++) {
 		clock_gettime(CLOCK_MONOTONIC, &begun);
 		fixture_step(fx, ms); /* returns when its timer fires */
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		us = (uint64_t)((now.tv_sec - begun.tv_sec) * 1000000 +
-				(now.tv_nsec - begun.tv_nsec) / 1000);
+		uint64_t us = (uint64_t)((now.tv_sec - begun.tv_sec) * 1000000 +
+					 (now.tv_nsec - begun.tv_nsec) / 1000);
 		assert_in_range(us + 1, 1000 * ms, 1000 * ms + 500000);
 	}
 }
@@ -550,9 +549,6 @@ static void freeing_nothing_is_fine(void **state)
 	(void)state;
 	hybridge_loop_free(NULL);
 }
-
-#define WITH_LOOP(test) \
-	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
 {

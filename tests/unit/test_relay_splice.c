@@ -408,9 +408,6 @@ static void full_leg_stops_the_other_and_nothing_is_lost(void **state)
 	free(got);
 }
 
-#define WITH_LOOP(test) \
-	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -202,9 +202,6 @@ static void a_loop_may_go_while_names_are_looked_up(void **state)
 	}
 }
 
-#define WITH_LOOP(test) \
-	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -417,9 +417,6 @@ static void a_cancelled_upgrade_closes_and_stays_silent(void **state)
 	close(attempt.far);
 }
 
-#define WITH_LOOP(test) \
-	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -1,0 +1,75 @@
+/*
+ * conn_inside.h - what conn.c and conn_tls.c share: the connection itself.
+ */
+#ifndef HYBRIDGE_COMMON_CONN_INSIDE_H
+#define HYBRIDGE_COMMON_CONN_INSIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <openssl/ssl.h>
+
+#include <hybridge/conn.h>
+#include <hybridge/loop.h>
+
+#include "queue.h"
+#include "scratch.h"
+
+/** struct hybridge_conn - One connection; zeroed but for what is set when it is made */
+struct hybridge_conn {
+	struct hybridge_source source;
+	struct hybridge_loop *loop;
+	hybridge_conn_fn *on_ready;
+	void *owner;
+	struct hybridge_task again;
+	struct hybridge_task flush;
+	struct hybridge_task reap;
+	struct hybridge_timer patience;
+	struct hybridge_conn *next; /* while draining */
+	struct hybridge_conn *prev;
+	SSL *ssl;
+	struct queue out;   /* to the kernel */
+	struct queue stash; /* TLS records, to OpenSSL */
+	struct queue back;  /* plain bytes given back, to the next reader */
+	bool readable;
+	bool writable;
+	bool hung_up; /* RDHUP or HUP was seen: a short read says nothing */
+	bool ending;  /* shut down writing when @out is empty */
+	bool ended;
+	bool draining;
+	bool failed; /* EPOLLERR was seen */
+	/*
+	 * errno of the first failure.  Two, because a peer that closed after its
+	 * last word makes our sends fail while that word is still to be read.
+	 */
+	int out_error;
+	int in_error;
+};
+
+/**
+ * conn_receive() - One recv(2) from the socket, below TLS
+ * Return: bytes, 0 at the end, -1 with errno: EAGAIN, or what broke the connection
+ */
+ssize_t conn_receive(struct hybridge_conn *conn, void *buf, size_t len);
+
+/**
+ * conn_flush_scratch() - Send the records in @scratch, or keep them with their owner
+ * Return: 0, or -1: the owner's out_error says why
+ */
+int conn_flush_scratch(struct scratch *scratch);
+
+/** conn_tls_read() - As hybridge_conn_read() */
+ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len);
+
+/**
+ * conn_tls_write() - Make records of all of it, to be flushed
+ * Return: 0, or -1 with out_error set
+ */
+HYBRIDGE_MUSTUSE int conn_tls_write(struct hybridge_conn *conn, const void *buf,
+				    size_t len);
+
+/** conn_tls_end() - Write close_notify, to be flushed */
+void conn_tls_end(struct hybridge_conn *conn);
+
+#endif

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Microsoft's listener, hyco-ws, at our relay: programs under the shim and plain clients call it."""
+
+import contextlib
+import os
+
+from peers import CONTROL, HERE, Peer, encode, listen_token, send_token, upgrade, url
+from peers import PYTHON, World, clients, main, transfer, until
+
+SIZES = (1, 125, 126, 127, 65535, 65536, 200_000, 10 << 20)
+MANY = 100
+GREETING = "grüße"
+
+
+@contextlib.contextmanager
+def world_with_listener(then="echo"):
+    """A world whose db.corp:5432 is Microsoft's listener "l"; yields it, relay, peer and app."""
+    with World() as world:
+        relay = world.relay(["db"])
+        peer = Peer(world)
+        peer.listen("l", url(relay, "db", CONTROL), listen_token(relay), then)
+        app = world.app(relay, {"db": "db.corp:5432"})
+        app.sender()
+        yield world, relay, peer, app
+
+
+def script(name, *words):
+    return [PYTHON, os.path.join(HERE, name), "db.corp", "5432", *map(str, words)]
+
+
+def echoes(app, count, size):
+    """Opens so many streams at once; how many gave back what was sent."""
+    return app.start(script("echo_client.py", count, size)).line("right")["right"]
+
+
+def test_a_token_in_the_header_lets_it_listen():
+    with world_with_listener() as (_, _, _, app):
+        clients.expect_echo(app, "db.corp", 5432)
+
+
+def test_a_token_in_the_query_lets_it_listen():
+    with World() as world:
+        relay = world.relay(["db"])
+        query = f"{CONTROL}&sb-hc-token={encode(listen_token(relay))}"
+        peer = Peer(world)
+        peer.listen("l", url(relay, "db", query), token="")
+        peer.open("s", url(relay, "db"), send_token(relay))
+        peer.echo("s", 10)
+
+
+def test_a_token_that_microsofts_own_code_made_lets_it_listen():
+    with World() as world:
+        relay = world.relay(["db"])
+        peer = Peer(world)
+        at = url(relay, "db", CONTROL)
+        key = relay.rules["db"]["listen"]
+        peer.tell("token", "t", url=at, rule="defaultListener", key=key)
+        peer.listen("l", at, peer.expect("t", "token")["text"])
+        peer.open("s", url(relay, "db"), send_token(relay))
+        peer.echo("s", 10)
+
+
+def test_without_an_action_it_is_a_sender_and_no_listener():
+    with world_with_listener() as (world, relay, peer, _):
+        peer.open("s", url(relay, "db"), send_token(relay))
+        peer.echo("s", 10)
+        assert upgrade(world, relay, "/$hc/db", listen_token(relay)).status == 403
+
+
+def test_the_accept_message_has_its_four_fields():
+    with World() as world:
+        relay = world.relay(["db"])
+        peer = Peer(world)
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        peer.open("s", url(relay, "db"), send_token(relay), wait="", headers={"X-Own": "1"})
+        accept = peer.accept("l")
+        assert accept["address"].startswith(f"wss://localhost:{relay.port}/$hc/db?"), accept
+        assert f"sb-hc-action=accept&sb-hc-id={accept['id']}" in accept["address"], accept
+        assert len(accept["id"].split("_")[0]) == 36, accept["id"]
+        assert accept["remoteEndpoint"]["address"] in ("127.0.0.1", "::1"), accept
+        assert isinstance(accept["remoteEndpoint"]["port"], int), accept
+        headers = {name.lower(): value for name, value in accept["connectHeaders"].items()}
+        wanted = {"sec-websocket-key", "sec-websocket-version", "connection", "upgrade", "host"}
+        assert wanted <= set(headers), headers
+        assert headers["x-own"] == "1", headers
+        assert "servicebusauthorization" not in headers, "a token went to the listener"
+
+
+def test_every_size_comes_back_from_it_whole():
+    with world_with_listener() as (_, _, _, app):
+        for size in SIZES:
+            assert echoes(app, 1, size) == 1, size
+
+
+def test_ten_mebibytes_and_an_orderly_end_come_back_from_it():
+    with world_with_listener() as (_, _, _, app):
+        told = transfer.connect(app, "-s", 10 << 20).line("end")
+        assert told["end"] == "eof", told
+        assert told["received_hash"] == told["sent_hash"], told
+
+
+def test_its_text_messages_arrive_as_bytes():
+    with world_with_listener("greet") as (_, _, peer, app):
+        program = app.start(script("read_client.py"))
+        assert bytes.fromhex(program.line("came")["came"]).decode() == GREETING
+        # What the program sends is binary.
+        heard = peer.expect("l/1", "message")
+        assert (heard["text"], heard["binary"]) == ("hello", True), heard
+
+
+def test_a_hundred_streams_at_once_each_get_their_own_bytes_back():
+    with world_with_listener() as (_, _, peer, app):
+        assert echoes(app, MANY, 10_000) == MANY
+        assert len(peer.events("l", "accepted")) == MANY
+
+
+def test_the_programs_end_closes_its_stream_with_1000():
+    with world_with_listener() as (_, _, peer, app):
+        assert echoes(app, 1, 10) == 1
+        assert peer.expect("l/1", "closed")["code"] == 1000
+
+
+def test_its_close_is_an_end_of_file_for_the_program():
+    with world_with_listener("bye") as (_, _, _, app):
+        assert app.start(script("read_client.py")).line("end")["end"] == "eof"
+
+
+def test_its_close_reaches_a_plain_client_with_code_and_reason():
+    with world_with_listener("bye") as (_, relay, peer, _):
+        peer.open("s", url(relay, "db"), send_token(relay))
+        closed = peer.expect("s", "closed")
+        assert (closed["code"], closed["reason"]) == (1000, "bye"), closed
+
+
+def test_the_first_protocol_that_is_offered_is_agreed_on_and_none_without_an_offer():
+    with world_with_listener() as (_, relay, peer, _):
+        token = send_token(relay)
+        told = peer.open("s", url(relay, "db"), token, protocols=["a.b", "c"])
+        assert told["protocol"] == "a.b", told
+        assert peer.expect("l/1", "open")["protocol"] == "a.b"
+        assert peer.open("t", url(relay, "db"), token)["protocol"] == ""
+
+
+def test_its_broken_answer_to_an_offered_extension_does_no_harm():
+    with world_with_listener() as (_, relay, peer, _):
+        told = peer.open("s", url(relay, "db"), send_token(relay), deflate=True)
+        assert told["extensions"] == "", told
+        peer.echo("s", 100_000)
+
+
+def test_when_it_is_killed_the_program_is_reset_and_the_next_one_refused():
+    with world_with_listener("wait") as (_, relay, peer, app):
+        program = app.start(script("read_client.py"))
+        peer.expect("l/1", "message")
+        peer.kill()
+        assert program.line("end")["end"] == "ECONNRESET"
+        relay.wait_log("listener disconnected")
+        clients.expect_verdict(app, "db.corp", 5432, "ECONNREFUSED")
+
+
+def test_it_comes_back_to_a_relay_that_was_started_again():
+    with world_with_listener() as (_, relay, peer, app):
+        relay.stop()
+        relay.again()
+        peer.expect("l", "listening", 2)
+        assert echoes(app, 1, 10) == 1
+
+
+def test_streams_are_spread_over_two_and_go_to_the_one_that_is_left():
+    with world_with_listener() as (_, relay, peer, app):
+        peer.listen("m", url(relay, "db", CONTROL), listen_token(relay))
+        assert echoes(app, 40, 10) == 40
+
+        def shares():
+            return [len(peer.events(name, "accepted")) for name in ("l", "m")]
+
+        before = shares()
+        assert min(before) > 0 and sum(before) == 40, before
+        peer.tell("shut", "m")
+        peer.expect("m", "shut")
+        until(lambda: "listener disconnected" in relay.err, "the relay's notice of it")
+        assert echoes(app, 10, 10) == 10
+        assert shares() == [before[0] + 10, before[1]], (before, shares())
+
+
+if __name__ == "__main__":
+    main()

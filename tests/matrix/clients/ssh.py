@@ -1,0 +1,7 @@
+"""closes all descriptors at its start, asks for numeric names first"""
+
+NEEDS = "openssh-client"
+SERVICE = "ssh"
+OPTIONS = ["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+COMMAND = ["ssh", *OPTIONS, "-i", "{key}", "-p", "{port}", "{login}@{host}", "echo got $((6 * 7))"]
+PRINTS = "got 42"
