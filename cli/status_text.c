@@ -119,9 +119,9 @@ static void print_trouble(const json_t *connection, FILE *to)
 	char since[48];
 
 	status_ago(number_of(error, "since_s"), since, sizeof(since));
-	fprintf(to, "\n! %s  %s (since %s, %lld times)\n",
-		text_of(connection, "name"), text_of(error, "text"), since,
-		number_of(error, "count"));
+	fprintf(to, "\n! %s  %s (%lld times, first %s)\n",
+		text_of(connection, "name"), text_of(error, "text"),
+		number_of(error, "count"), since);
 	if (hint[0] && strcmp(hint, "-") != 0)
 		fprintf(to, "  -> %s\n", hint);
 }
