@@ -130,7 +130,6 @@ test-tools: programs $(UNIT_TESTS) $(SHIM_TESTS) $(E2E_TOOLS)
 
 test: deps ## install packages, build, run every test
 	$(Q)$(MAKE) --no-print-directory test-tools
-	$(Q)B=$(B) ./tests/conformance/setup
 	$(Q)B=$(B) SAN=$(SAN) ./tests/run
 
 demo: deps ## install packages, build, show a program reaching a private database

@@ -159,13 +159,10 @@ static int why_no_more(struct hybridge_conn *conn, int ret)
 	case SSL_ERROR_ZERO_RETURN:
 		return 0;
 	case SSL_ERROR_SYSCALL:
+		/* Without an error, a FIN that no close_notify announced. */
 		return conn->in_error ? conn->in_error : ECONNRESET;
 	default:
-		/* OpenSSL 3.0 reports a FIN without close_notify here. */
-		return ERR_GET_REASON(ERR_peek_error()) ==
-				       SSL_R_UNEXPECTED_EOF_WHILE_READING
-			       ? ECONNRESET
-			       : EPROTO;
+		return EPROTO;
 	}
 }
 

@@ -177,7 +177,7 @@ def target_of(address):
 
 
 class RelayWith(Relay):
-    """A relay with more hybrid connections, {file name: {key: value}}, and other settings."""
+    """A relay with more in its folder, {file's stem: {key: value}}, and more settings."""
 
     def __init__(self, world, entities, files=None, **settings):
         self.files = files or {}
@@ -185,7 +185,9 @@ class RelayWith(Relay):
         super().__init__(world, entities)
 
     def _start(self, world, path, listen):
-        for name, values in self.files.items():
-            world.write_env(os.path.join(self.settings["HYBRIDGE_RELAY_DIR"], name), **values)
-        self.settings = {**self.settings, **self.more}
+        self.settings.update(self.more)
+        for stem, values in self.files.items():
+            name = os.path.join(self.settings["HYBRIDGE_RELAY_DIR"], stem + ".env")
+            with open(os.open(name, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+                file.writelines(f"{key}='{value}'\n" for key, value in values.items())
         super()._start(world, path, listen)

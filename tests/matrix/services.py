@@ -103,7 +103,8 @@ def ssh(world):
     port = servers.free_port()
     for name in ("host", "user"):
         path = os.path.join(folder, name)
-        command = private.as_user(user, ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path])
+        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path]
+        command = private.as_user(user, keygen)
         subprocess.run(command, env=CLEAN_ENV, cwd="/", check=True, capture_output=True)
     config = world.path("sshd_config")
     with open(config, "w", encoding="ascii") as file:

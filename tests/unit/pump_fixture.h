@@ -18,6 +18,7 @@
 struct stream {
 	struct fixture *fx;
 	struct hybridge_pump *pump;
+	struct hybridge_conn *ws; /* the pump's */
 	int app;
 	int peer;
 	struct hybridge_ws_reader reader; /* the peer's */
@@ -62,6 +63,7 @@ static inline void stream_open(struct fixture *fx, struct stream *stream,
 	ws = hybridge_conn_new(fx->loop, fds[1], ignore, NULL);
 	assert_non_null(tcp);
 	assert_non_null(ws);
+	stream->ws = ws;
 	stream->pump = hybridge_pump_start(fx->loop, tcp, ws, ping_ms,
 					   stream_done, stream);
 	assert_non_null(stream->pump);

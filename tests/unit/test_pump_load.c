@@ -54,6 +54,29 @@ static void a_program_that_does_not_read_stops_the_peer(void **state)
 	stream_close(&stream);
 }
 
+static void pongs_to_a_peer_that_does_not_read_are_bounded(void **state)
+{
+	static uint8_t pings[127 * 500];
+	struct stream stream;
+	size_t sent = 0;
+
+	for (size_t i = 0; i < sizeof(pings); i += 127) {
+		pings[i] = 0x89;
+		pings[i + 1] = 125;
+	}
+	stream_open(*state, &stream, LONG_MS, 8192);
+	while (sent < 4u << 20) {
+		ssize_t n = send(stream.peer, pings + sent % 127,
+				 sizeof(pings) - sent % 127, MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		fixture_step(stream.fx, 0);
+	}
+	assert_int_equal(stream.ends, 0);
+	assert_in_range(hybridge_conn_pending(stream.ws), 1000, 300000);
+	stream_close(&stream);
+}
+
 static void a_program_that_dies_while_all_is_stuck_is_noticed(void **state)
 {
 	for (int both = 0; both <= 1; both++) {
@@ -255,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_LOOP(a_peer_that_does_not_read_stops_the_program),
 		WITH_LOOP(a_program_that_does_not_read_stops_the_peer),
+		WITH_LOOP(pongs_to_a_peer_that_does_not_read_are_bounded),
 		WITH_LOOP(a_program_that_dies_while_all_is_stuck_is_noticed),
 		WITH_LOOP(a_peer_that_dies_while_all_is_stuck_is_noticed),
 		WITH_LOOP(an_end_waits_for_what_is_stuck),

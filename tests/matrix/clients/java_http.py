@@ -3,8 +3,11 @@
 NEEDS = ""  # tests/deps takes a java from elsewhere, too
 SERVICE = "web"
 BUILD = ["javac", "-d", "{folder}", "{file}"]
-COMMAND = ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", "{folder}", "Client", "{host}", "{port}", "{count}"]
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-cp", "{folder}"]
+COMMAND = [*JAVA, "Client", "{host}", "{port}", "{count}"]
 PRINTS = "this page is private"
+# It tries again on the socket that the failure has closed, and tells of that only.
+REFUSED = TIMED_OUT = r"ConnectException\njava.nio.channels.ClosedChannelException"
 SOURCE = (
     "Client.java",
     """
@@ -15,8 +18,9 @@ import java.util.concurrent.*;
 
 public class Client {
     public static void main(String[] args) throws Exception {
-        HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + args[0] + ":" + args[1] + "/")).build();
+        var page = URI.create("http://" + args[0] + ":" + args[1] + "/");
+        var request = HttpRequest.newBuilder(page).build();
+        var client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
         var answers = new ArrayList<CompletableFuture<HttpResponse<String>>>();
         for (int i = 0; i < Integer.parseInt(args[2]); i++)
             answers.add(client.sendAsync(request, HttpResponse.BodyHandlers.ofString()));

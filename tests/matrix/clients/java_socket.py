@@ -3,7 +3,8 @@
 NEEDS = ""  # tests/deps takes a java from elsewhere, too
 SERVICE = "echo"
 BUILD = ["javac", "-d", "{folder}", "{file}"]
-COMMAND = ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", "{folder}", "Client", "{host}", "{port}", "{count}"]
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-cp", "{folder}"]
+COMMAND = [*JAVA, "Client", "{host}", "{port}", "{count}"]
 PRINTS = "it echoes"
 SOURCE = (
     "Client.java",

@@ -25,7 +25,8 @@ do {
 $failed = 0;
 while ($done = curl_multi_info_read($all)) {
     if ($done['result'] != CURLE_OK) {
-        echo curl_error($done['handle']), ', errno ', curl_getinfo($done['handle'], CURLINFO_OS_ERRNO), "\\n";
+        $handle = $done['handle'];
+        echo curl_error($handle), ', errno ', curl_getinfo($handle, CURLINFO_OS_ERRNO), "\\n";
         $failed = 1;
     }
 }

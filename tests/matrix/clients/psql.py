@@ -2,5 +2,6 @@
 
 NEEDS = "postgresql-client"
 SERVICE = "postgres"
-COMMAND = ["psql", "-X", "-A", "-t", "-c", "select 'got ' || 6 * 7", "host={host} port={port} user=shop dbname=postgres"]
+TARGET = "host={host} port={port} user=shop dbname=postgres"
+COMMAND = ["psql", "-X", "-A", "-t", "-c", "select 'got ' || 6 * 7", TARGET]
 PRINTS = "got 42"

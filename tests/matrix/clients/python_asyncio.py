@@ -4,8 +4,8 @@ NEEDS = "python3"
 SERVICE = "echo"
 COMMAND = ["{python}", "{file}", "{host}", "{port}", "{count}"]
 PRINTS = "it echoes"
-REFUSED = r"Errno 111|Connect call failed"
-TIMED_OUT = r"Errno 110|Connection timed out"
+REFUSED = "errno 111"
+TIMED_OUT = "errno 110"
 SOURCE = (
     "client.py",
     """
@@ -23,6 +23,6 @@ async def talk_all():
 try:
     asyncio.run(talk_all())
 except OSError as error:
-    sys.exit(f"{error!r}, Errno {error.errno}")
+    sys.exit(f"{error}, errno {error.errno}")
 """,
 )

@@ -2,6 +2,7 @@
 
 NEEDS = "openssh-client"
 SERVICE = "ssh"
-OPTIONS = ["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+STRANGERS = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+OPTIONS = ["-F", "none", "-o", "BatchMode=yes", *STRANGERS]
 COMMAND = ["ssh", *OPTIONS, "-i", "{key}", "-p", "{port}", "{login}@{host}", "echo got $((6 * 7))"]
 PRINTS = "got 42"

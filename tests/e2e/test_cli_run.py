@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""hybridge run and status: what they refuse, what a program gets, what went through."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+
+import servers
+from command import ASK, hybridge
+from harness import CLEAN_ENV, PYTHON, SHIM, World, main, until
+
+SYSTEM_LIBRARIES = ("/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/usr/lib/libm.so.6")
+
+
+@contextlib.contextmanager
+def relayed_world(agent=True):
+    """A world whose db.corp:5432 echoes; yields it and the app, its sender started."""
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["db"])
+        if agent:
+            world.agent(relay, {"db": target.at})
+        app = world.app(relay, {"db": "db.corp:5432"})
+        app.sender()
+        yield world, app
+
+
+def ask(app, host="db.corp", port=5432):
+    return hybridge("run", "-f", app.path, "--", PYTHON, "-c", ASK, host, str(port))
+
+
+def test_status_tells_what_went_through():
+    with relayed_world() as (_, app):
+        assert ask(app).out == "answer hello\n"
+
+        def told():
+            shown = hybridge("status", "--json", "-f", app.path)
+            answer = json.loads(shown.out)
+            (db,) = answer["connections"]
+            return (shown.status, answer, db) if db["total"] == 1 and db["open"] == 0 else None
+
+        status, answer, db = until(told, "a stream that has ended, in the status")
+        assert status == 0 and answer["schema"] == 1, answer
+        assert db["name"] == "db" and db["hosts"] == ["db.corp:5432"], db
+        assert db["bytes_in"] == 5 and db["bytes_out"] == 5 and db["failed"] == 0, db
+        shown = hybridge("status", "-f", app.path)
+        assert shown.status == 0 and re.search(r"^db +db\.corp:5432 +\w+ +0 +1 +0 ", shown.out, re.M), shown.out
+        assert hybridge("status", "-f", app.path, "nosuch").status == 64
+
+
+def test_run_reaches_the_target_and_says_nothing_itself():
+    with relayed_world() as (_, app):
+        shown = ask(app)
+        assert shown.status == 0 and shown.out == "answer hello\n" and not shown.err, shown.err
+
+
+def test_run_tells_a_missing_program_from_one_that_cannot_be_run():
+    with relayed_world() as (world, app):
+        plain = world.path("plain")
+        with open(plain, "w", encoding="utf-8") as file:
+            file.write("no program\n")
+        for program, status in (("no-such-program", 127), (world.path("none"), 127), (plain, 126),
+                                (world.folder, 126)):
+            shown = hybridge("run", "-f", app.path, "--", program)
+            assert shown.status == status, (program, shown.status, shown.err)
+            assert shown.err.startswith("hybridge: ") and program in shown.err, shown.err
+
+
+def test_run_refuses_what_cannot_be_preloaded():
+    with relayed_world() as (world, app):
+        source = world.path("empty.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("int main(void) { return 0; }\n")
+        static, setuid = world.path("static"), world.path("setuid")
+        subprocess.run(["cc", "-static", "-o", static, source], check=True)
+        subprocess.run(["cc", "-o", setuid, source], check=True)
+        os.chmod(setuid, 0o4755)
+        script = world.path("script")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(f"#!{static}\n")
+        os.chmod(script, 0o755)
+        for program, why in ((static, "statically linked"), (setuid, "setuid"), (script, "statically linked")):
+            shown = hybridge("run", "-f", app.path, "--", program)
+            assert shown.status == 126, (program, shown.status, shown.err)
+            assert why in shown.err and "\n  -> " in shown.err, shown.err
+
+
+def test_run_without_a_configuration_is_hybridges_own_failure():
+    with World() as world:
+        shown = hybridge("run", "true", XDG_RUNTIME_DIR=world.folder)
+        assert shown.status == 125 and shown.err.startswith("hybridge: "), (shown.status, shown.err)
+        missing = world.path("missing.env")
+        shown = hybridge("run", "-f", missing, "true")
+        assert shown.status == 125 and missing in shown.err, (shown.status, shown.err)
+
+
+def environment_of_child(*args, **env):
+    shown = hybridge("run", *args, "--", "env", "-0", **env)
+    assert shown.status == 0, shown.err
+    return dict(entry.split("=", 1) for entry in shown.out.split("\0") if entry)
+
+
+def test_the_program_gets_the_shim_before_other_preloads_and_an_absolute_file():
+    with relayed_world() as (world, app):
+        env = CLEAN_ENV | {"PWD": world.folder}
+        shown = hybridge("run", "-f", os.path.basename(app.path), "--", "env", cwd=world.folder, env=env)
+        child = dict(line.split("=", 1) for line in shown.out.splitlines())
+        assert child["HYBRIDGE_ENV"] == app.path, child
+        assert child["LD_PRELOAD"] == SHIM, child
+        other = next(path for path in SYSTEM_LIBRARIES if os.path.exists(path))
+        child = environment_of_child("-f", app.path, LD_PRELOAD=other)
+        assert child["LD_PRELOAD"] == f"{SHIM}:{other}", child
+
+
+def test_credentials_in_the_environment_stay_out_of_the_program():
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["db"])
+        world.agent(relay, {"db": target.at})
+        env = {
+            "HYBRIDGE_DB_CONNECTION": relay.connection("db", "send"),
+            "HYBRIDGE_DB_HOSTS": "db.corp:5432",
+            "HYBRIDGE_CA_FILE": world.authority.path,
+            "XDG_RUNTIME_DIR": world.folder,
+        }
+        child = environment_of_child(**env)
+        assert not [name for name in child if "CONNECTION" in name], child
+        assert child["HYBRIDGE_DB_HOSTS"] == "db.corp:5432", child
+        shown = hybridge("run", "--", PYTHON, "-c", ASK, "db.corp", "5432", **env)
+        assert shown.out == "answer hello\n", (shown.out, shown.err)
+        assert not shown.err, f"the sender speaks in the program's terminal: {shown.err}"
+        until(lambda: not world.started_senders(), "the end of the senders that were started for one run")
+
+
+if __name__ == "__main__":
+    main()
