@@ -17,7 +17,7 @@
 #include <uthash.h>
 
 #define TICKETS_PER_HOST 8
-#define HOSTS_MAX        256
+#define HOSTS_MAX        1024 /* Azure has 256 gateways behind one name */
 
 /* The newest tickets of one host, the newest last. */
 struct host_tickets {
@@ -86,7 +86,7 @@ static struct host_tickets *find(const struct store *store, const char *name)
 	return host;
 }
 
-/* The host's place; a stranger in a full store takes that of the oldest. */
+/* The host's place; a stranger to a full store gets none. */
 static struct host_tickets *find_or_add(struct store *store, const char *name)
 {
 	struct host_tickets *host = find(store, name);
@@ -95,7 +95,7 @@ static struct host_tickets *find_or_add(struct store *store, const char *name)
 	if (host)
 		return host;
 	if (HASH_COUNT(store->hosts) >= HOSTS_MAX)
-		host_free(store, store->hosts);
+		return NULL;
 	host = calloc(1, sizeof(*host) + len + 1);
 	if (!host)
 		return NULL;

@@ -84,7 +84,7 @@ static int send_message(int fd, const struct hybridge_local_msg *msg,
 	int64_t give_up = sys_now_ms() + SHIM_TALK_MS;
 
 	/* sendmsg() does not write to what it sends. */
-	memcpy(&iov.iov_base, &msg, sizeof(msg));
+	memcpy(&iov.iov_base, &msg, sizeof(iov.iov_base));
 	if (num_fds > 0) {
 		size_t len = num_fds * sizeof(*fds);
 

@@ -6,6 +6,7 @@
 // {"do": "open",    "as": NAME, "url": URL, "headers": {}, "protocols": [], "deflate": false}   ws
 // {"do": "send",    "as": NAME, "text": TEXT}   or "size": how many random bytes
 // {"do": "close",   "as": NAME, "code": CODE, "reason": REASON}
+// {"do": "drop",    "as": NAME}                  hang up without a word
 // {"do": "shut",    "as": NAME}                  a hyco-ws listener, for good
 // {"do": "hear",    "as": NAME, "bytes": COUNT}  tell when so many have come
 // {"do": "token",   "as": NAME, "url": URL, "rule": RULE, "key": KEY}
@@ -90,7 +91,7 @@ function open({ as, url, headers, protocols, deflate }) {
 	const socket = watch(as, new WebSocket(url, protocols || [], options));
 
 	socket.on("unexpected-response", (request, response) => {
-		tell(as, "refused", { status: response.statusCode, reason: response.statusMessage });
+		tell(as, "refused", { status: response.statusCode, reason: response.statusMessage, headers: response.headers });
 		request.destroy();
 	});
 }
@@ -110,6 +111,7 @@ const COMMANDS = {
 	send,
 	connect: ({ as, url, token }) => watch(as, hyco.relayedConnect(url, token)),
 	close: ({ as, code, reason }) => sockets.get(as).socket.close(code, reason),
+	drop: ({ as }) => sockets.get(as).socket.terminate(),
 	shut: ({ as }) => listeners.get(as).close(),
 	hear: ({ as, bytes }) => {
 		sockets.get(as).wanted = bytes;

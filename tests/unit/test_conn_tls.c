@@ -265,9 +265,9 @@ static void what_waits_of_one_that_goes_reaches_nobody_else(void **state)
 	assert_int_equal(hybridge_conn_write(sessions[0].end.conn, "c", 1), 0);
 	for (size_t i = 0; i < 3; i++) {
 		char got[3] = "";
-		int n = i == 0 ? 3 : 1;
+		size_t n = i == 0 ? 3 : 1;
 
-		for (int k = 0; k < n; k++)
+		for (size_t k = 0; k < n; k++)
 			assert_int_equal(tls_far_recv(&world->fx,
 						      sessions[i].far, got + k,
 						      1),

@@ -144,7 +144,7 @@ static void wrong_items_are_refused_where_they_stand(void **state)
 static void names_longer_than_dns_allows_are_refused(void **state)
 {
 	char text[300];
-	struct hybridge_map_entry got;
+	struct hybridge_map_entry got = {0};
 	struct hybridge_span rest = {text, 66};
 	const char *why = NULL;
 

@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""What the protocol says about tokens, addresses, refusals, limits and ends, case by case."""
+
+import contextlib
+import json
+import os
+import time
+
+from peers import CONTROL, Peer, RelayWith, encode, listen_token, request, send_token
+from peers import SOURCE, World, main, target_of, upgrade, url
+
+GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+LISTENERS_MAX = 25
+
+# How long after its expiry a token is still taken: 5 min, less what a test needs.
+SKEW = 300
+
+with open(os.path.join(SOURCE, "tests", "data", "sas_vectors.json"), encoding="utf-8") as _file:
+    VECTORS = json.load(_file)
+
+
+@contextlib.contextmanager
+def world_with_relay():
+    with World() as world:
+        yield world, world.relay(["db"]), Peer(world)
+
+
+@contextlib.contextmanager
+def world_with_listener():
+    """A plain listener "l" and a plain sender "s" that waits for it; yields the accept message."""
+    with world_with_relay() as (world, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        peer.open("s", url(relay, "db"), send_token(relay), wait="")
+        yield world, relay, peer, peer.accept("l")
+
+
+def vector_relay(world):
+    """A relay that is contoso, with the rule and the entity of the vectors."""
+    simple = VECTORS["positive"][0]
+    files = {
+        "hyco": rule("hyco", "k1", VECTORS["k1_key"]),
+        "simple": rule(simple["path"], simple["key_name"], simple["key"]),
+    }
+    return RelayWith(world, [], files, HYBRIDGE_RELAY_HOSTS=f"localhost {simple['host']}")
+
+
+def rule(entity, name, key):
+    return {
+        "HYBRIDGE_RELAY_ENTITY": entity,
+        "HYBRIDGE_RULE_X_NAME": name,
+        "HYBRIDGE_RULE_X_RIGHTS": "listen send",
+        "HYBRIDGE_RULE_X_KEY": key,
+    }
+
+
+def test_every_token_that_must_be_accepted_is():
+    with World() as world:
+        relay = vector_relay(world)
+        simple = VECTORS["positive"][0]
+        cases = [("hyco", case["id"], case["token"]) for case in VECTORS["accept_cases"]]
+        for maker, made in simple["tokens"].items():
+            cases.append((simple["path"], maker, made["token"]))
+        assert len(cases) > 10
+        for entity, name, token in cases:
+            answer = upgrade(world, relay, f"/$hc/{entity}?{CONTROL}", token)
+            assert answer.status == 101, f"{name}: {answer}"
+            in_query = f"/$hc/{entity}?{CONTROL}&sb-hc-token={encode(token)}"
+            assert upgrade(world, relay, in_query).status == 101, f"{name}, in the query"
+
+
+def test_every_token_that_must_be_refused_is():
+    with World() as world:
+        relay = vector_relay(world)
+        assert len(VECTORS["reject_cases"]) > 10
+        for case in VECTORS["reject_cases"]:
+            answer = upgrade(world, relay, f"/$hc/hyco?{CONTROL}", case["token"])
+            wanted = case["expect"] if isinstance(case["expect"], int) else 401
+            assert answer.status == wanted, f"{case['id']}: {answer}"
+
+
+def test_a_missing_token_is_401_for_listeners_and_senders():
+    with world_with_relay() as (world, relay, _):
+        for query in ("", "?" + CONTROL):
+            answer = upgrade(world, relay, "/$hc/db" + query)
+            assert answer.status == 401, answer
+            assert f"SystemTracker:sb://localhost:{relay.port}/db" in answer.reason, answer
+
+
+def test_a_key_without_the_right_is_403():
+    with world_with_relay() as (world, relay, _):
+        listen, send = listen_token(relay), send_token(relay)
+        assert upgrade(world, relay, "/$hc/db?" + CONTROL, send).status == 403
+        assert upgrade(world, relay, "/$hc/db?sb-hc-action=connect", listen).status == 403
+
+
+def test_the_authorization_header_is_taken_with_and_without_bearer():
+    with world_with_relay() as (world, relay, _):
+        token = listen_token(relay)
+        for value in (token, "Bearer " + token):
+            headers = {"Authorization": value}
+            assert upgrade(world, relay, "/$hc/db?" + CONTROL, headers=headers).status == 101
+
+
+def test_an_unknown_entity_is_404_endpoint_does_not_exist():
+    with world_with_relay() as (world, relay, _):
+        for query in ("", "?" + CONTROL):
+            answer = upgrade(world, relay, "/$hc/other" + query, send_token(relay))
+            assert answer.status == 404, answer
+            assert answer.reason.startswith("Endpoint does not exist. TrackingId:"), answer
+
+
+def test_a_rendezvous_address_is_good_once_and_a_made_up_one_never():
+    with world_with_listener() as (world, relay, peer, accept):
+        address = accept["address"]
+        made_up = address[:-1] + ("0" if address[-1] != "0" else "1")
+        assert upgrade(world, relay, target_of(made_up)).status == 403
+        assert upgrade(world, relay, "/$hc/db?sb-hc-action=accept&sb-hc-id=" + GUID).status == 403
+        peer.open("r", address)
+        peer.expect("s", "open")
+        assert upgrade(world, relay, target_of(address)).status == 403
+        no = "&sb-hc-statusCode=403&sb-hc-statusDescription=Nope"
+        assert upgrade(world, relay, target_of(address) + no).status == 403
+        peer.tell("send", "r", text="still here")
+        assert peer.expect("s", "message")["text"] == "still here"
+
+
+def test_a_sender_that_goes_away_takes_the_address_with_it():
+    with world_with_listener() as (world, relay, peer, accept):
+        peer.tell("drop", "s")
+        peer.expect("s", "closed")
+        relay.wait_log("sender left")
+        assert upgrade(world, relay, target_of(accept["address"])).status == 403
+
+
+def test_the_upgrade_is_not_answered_before_the_listener_has():
+    with world_with_listener() as (_, _, peer, accept):
+        assert not peer.events("s", "open") and not peer.events("s", "refused")
+        peer.open("r", accept["address"])
+        peer.expect("s", "open")
+
+
+def test_text_and_binary_stay_what_they_are_both_ways():
+    with world_with_listener() as (_, _, peer, accept):
+        peer.open("r", accept["address"])
+        peer.expect("s", "open")
+        for one, other in (("r", "s"), ("s", "r")):
+            peer.tell("send", one, text="grüße")
+            heard = peer.expect(other, "message")
+            assert (heard["text"], heard["binary"]) == ("grüße", False), heard
+            peer.tell("send", one, size=10)
+            assert peer.expect(other, "message", 2)["binary"]
+
+
+def test_close_codes_and_reasons_go_through():
+    for code in (1000, 1001, 1008, 1011, 3000, 4999):
+        with world_with_listener() as (_, _, peer, accept):
+            peer.open("r", accept["address"])
+            peer.expect("s", "open")
+            peer.tell("close", "r", code=code, reason=f"why {code}")
+            closed = peer.expect("s", "closed")
+            assert (closed["code"], closed["reason"]) == (code, f"why {code}"), closed
+
+
+def rejected(query):
+    """What a sender and the rejecting listener are answered."""
+    with world_with_listener() as (world, relay, peer, accept):
+        answer = upgrade(world, relay, target_of(accept["address"]) + query)
+        return peer.expect("s", "refused"), answer
+
+
+def test_a_rejection_is_410_for_the_listener_and_its_words_for_the_sender():
+    seen, answer = rejected("&sb-hc-statusCode=403&sb-hc-statusDescription=Not+for%20you")
+    assert (seen["status"], seen["reason"]) == (403, "Not for you"), seen
+    assert answer.status == 410, answer
+
+
+def test_a_rejection_without_words_has_the_standard_phrase():
+    for query in ("&sb-hc-statusCode=401", "&sb-hc-statusCode=401&sb-hc-statusDescription="):
+        seen, _ = rejected(query)
+        assert (seen["status"], seen["reason"]) == (401, "Unauthorized"), seen
+
+
+def test_a_rejection_cannot_put_lines_into_the_answer():
+    text = "no%0D%0AX-Own:%201%0D%0A%0D%0A%22quoted%22%00%C3%BC"
+    seen, _ = rejected("&sb-hc-statusCode=400&sb-hc-statusDescription=" + text)
+    assert (seen["status"], seen["reason"]) == (400, 'noX-Own: 1"quoted"'), seen
+    assert "x-own" not in seen["headers"], seen
+
+
+def test_a_rejection_with_an_impossible_status_is_502():
+    for status in ("99", "1000", "abc", "200", "101", "-401", ""):
+        seen, answer = rejected(f"&sb-hc-statusCode={status}&sb-hc-statusDescription=x")
+        assert (seen["status"], seen["reason"], answer.status) == (502, "x", 410), (status, seen)
+
+
+def test_without_an_upgrade_header_it_is_400():
+    with world_with_relay() as (world, relay, _):
+        words = "This endpoint is only for web-socket requests"
+        for method in ("GET", "POST"):
+            answer = request(world, relay, "/$hc/db", method=method)
+            assert (answer.status, words in answer.reason) == (400, True), answer
+
+
+def test_another_version_of_websocket_is_refused():
+    with world_with_relay() as (world, relay, _):
+        answer = upgrade(world, relay, "/$hc/db", headers={"Sec-WebSocket-Version": "8"})
+        assert answer.status == 426, answer
+        assert answer.headers["Sec-WebSocket-Version"] == "13", answer.headers
+
+
+def test_an_unknown_action_is_400():
+    with world_with_relay() as (world, relay, _):
+        target = "/$hc/db?sb-hc-action=dance"
+        assert upgrade(world, relay, target, send_token(relay)).status == 400
+
+
+def test_every_spelling_of_the_address_is_understood():
+    with world_with_relay() as (world, relay, _):
+        for target in (
+            "/%24hc/db?sb-hc-action=listen",
+            "/$HC/db?sb-hc-action=listen",
+            "/$hc/DB?sb-hc-action=listen",
+            "/$hc/db?SB-HC-ACTION=LISTEN",
+            "//$hc/db?sb-hc-action=listen",
+            "/$hc//db?sb-hc-action=listen",
+            "/$hc/db/?sb-hc-action=listen",
+            "/$hc/db?a=1&&sb-hc-action=listen&b",
+        ):
+            answer = upgrade(world, relay, target, listen_token(relay))
+            assert answer.status == 101, f"{target}: {answer}"
+
+
+def test_the_senders_id_is_in_the_tracking_id_and_in_the_streams_id():
+    with world_with_relay() as (world, relay, peer):
+        target = f"/$hc/db?sb-hc-id={GUID}"
+        answer = upgrade(world, relay, target, send_token(relay))
+        assert f"TrackingId:{GUID}_G" in answer.reason, answer
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        peer.open("s", url(relay, "db", f"sb-hc-id={GUID}"), send_token(relay), wait="")
+        assert peer.accept("l")["id"].startswith(GUID + "_G")
+
+
+def test_the_26th_listener_is_403():
+    with world_with_relay() as (world, relay, peer):
+        token = listen_token(relay)
+        for number in range(LISTENERS_MAX):
+            peer.open(f"l{number}", url(relay, "db", CONTROL), token)
+        answer = upgrade(world, relay, "/$hc/db?" + CONTROL, token)
+        assert (answer.status, "MaximumListenersPerEndpoint" in answer.reason) == (403, True)
+        peer.tell("close", "l0", code=1000)
+        peer.expect("l0", "closed")
+        peer.open("again", url(relay, "db", CONTROL), token)
+
+
+def renew(peer, name, token):
+    peer.tell("send", name, text=json.dumps({"renewToken": {"token": token}}))
+
+
+def test_a_good_renewal_outlives_the_old_token_and_without_one_it_is_1008():
+    with world_with_relay() as (_, relay, peer):
+        at = url(relay, "db", CONTROL)
+        # A token that expired almost as long ago as is tolerated: it has seconds left.
+        old = listen_token(relay, seconds=4 - SKEW)
+        peer.open("renewing", at, old)
+        peer.open("silent", at, old)
+        renew(peer, "renewing", listen_token(relay))
+        closed = peer.expect("silent", "closed")
+        assert (closed["code"], "xpired" in closed["reason"]) == (1008, True), closed
+        peer.open("s", url(relay, "db"), send_token(relay), wait="")
+        assert peer.accept("renewing")["id"]
+        assert not peer.events("renewing", "closed")
+
+
+def test_a_stream_survives_the_expiry_of_the_listeners_token():
+    with world_with_relay() as (_, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay, seconds=3 - SKEW))
+        peer.open("s", url(relay, "db"), send_token(relay), wait="")
+        peer.open("r", peer.accept("l")["address"])
+        peer.expect("s", "open")
+        assert peer.expect("l", "closed")["code"] == 1008
+        peer.tell("send", "s", text="still here")
+        assert peer.expect("r", "message")["text"] == "still here"
+
+
+def test_a_bad_renewal_is_1008():
+    with world_with_relay() as (_, relay, peer):
+        tokens = {
+            "expired": listen_token(relay, seconds=-3600),
+            "send": send_token(relay),
+            "nonsense": "SharedAccessSignature nonsense",
+            "forged": listen_token(relay).replace("sig=", "sig=A"),
+        }
+        for name, token in tokens.items():
+            peer.open(name, url(relay, "db", CONTROL), listen_token(relay))
+            renew(peer, name, token)
+            assert peer.expect(name, "closed")["code"] == 1008, name
+
+
+def test_what_a_listener_says_that_nobody_knows_is_ignored():
+    with world_with_relay() as (_, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        for text in (
+            '{"dance": {"with": "me"}}',
+            '{"injectFault": {"delay": 1}}',
+            "{}",
+            "[1]",
+            '{"renewToken": ',
+            "no JSON at all",
+            '{"response": {"requestId": "x", "statusCode": 200}}',
+        ):
+            peer.tell("send", "l", text=text)
+        peer.tell("send", "l", size=1000)
+        renew(peer, "l", listen_token(relay))
+        peer.open("s", url(relay, "db"), send_token(relay), wait="")
+        peer.open("r", peer.accept("l")["address"])
+        assert not peer.events("l", "closed")
+
+
+def test_a_control_message_of_a_mebibyte_is_1009():
+    with world_with_relay() as (_, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        peer.tell("send", "l", text=json.dumps({"renewToken": {"token": "x" * (1 << 20)}}))
+        assert peer.expect("l", "closed")["code"] == 1009
+
+
+def test_a_relay_that_drains_sends_listeners_1001_and_lets_streams_end():
+    with world_with_listener() as (_, relay, peer, accept):
+        peer.open("r", accept["address"])
+        peer.expect("s", "open")
+        relay.popen.terminate()
+        assert peer.expect("l", "closed")["code"] == 1001
+        peer.tell("send", "s", text="still here")
+        assert peer.expect("r", "message")["text"] == "still here"
+        started = time.monotonic()
+        peer.tell("close", "s", code=1000)
+        assert peer.expect("r", "closed")["code"] == 1000
+        assert relay.wait() == 0
+        assert time.monotonic() - started < 5, "it waited for nothing"
+
+
+def test_the_hybrid_connection_manager_is_told_what_it_asks_for():
+    with world_with_relay() as (world, relay, peer):
+        assert request(world, relay, "/").status == 200
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        target = "/db?api-version=2016-07"
+        headers = {"Authorization": listen_token(relay), "X-PROCESS-AT": "ServiceBus"}
+        answer = request(world, relay, target, headers)
+        assert answer.status == 200, answer
+        assert answer.headers["Content-Type"].startswith("application/atom+xml;type=entry"), answer
+        body = answer.body.decode()
+        order = ("RequiresClientAuthorization", "ListenerCount")
+        assert sorted(order, key=body.index) == list(order), body
+        assert "<ListenerCount>1</ListenerCount>" in body, body
+        assert request(world, relay, target).status == 401
+
+
+if __name__ == "__main__":
+    main()
