@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <hybridge/daemon.h>
+
 #include "command.h"
 #include "dev.h"
 #include "launch.h"
@@ -17,7 +19,7 @@ int run_main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct launch launch = {.config = getenv("HYBRIDGE_ENV")};
+	struct launch launch = {.config = hybridge_daemon_config()};
 	char *path = NULL, *dev = NULL;
 	int option, status;
 

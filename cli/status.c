@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include <hybridge/config.h>
+#include <hybridge/daemon.h>
 #include <hybridge/local.h>
 
 #include "ask.h"
@@ -127,7 +128,7 @@ int status_main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	const char *file = getenv("HYBRIDGE_ENV");
+	const char *file = hybridge_daemon_config();
 	bool as_json = false;
 	int option;
 

@@ -38,6 +38,13 @@ static void print_help(const char *prog, const char *about)
 	       prog, about);
 }
 
+const char *hybridge_daemon_config(void)
+{
+	const char *path = getenv("HYBRIDGE_ENV");
+
+	return path && *path ? path : NULL;
+}
+
 static int parse_fd(const char *text, int *out)
 {
 	char *end;
@@ -64,7 +71,7 @@ int hybridge_daemon_parse(int argc, char **argv, const char *about,
 	int at, option;
 
 	*out = (struct hybridge_daemon_options){
-		.config = getenv("HYBRIDGE_ENV"),
+		.config = hybridge_daemon_config(),
 		.ready_fd = -1,
 	};
 	opterr = 0;

@@ -21,6 +21,9 @@ struct hybridge_daemon_options {
 	bool activated;
 };
 
+/** hybridge_daemon_config() - $HYBRIDGE_ENV, or NULL when it is not set or empty */
+const char *hybridge_daemon_config(void);
+
 /**
  * hybridge_daemon_parse() - Read the command line
  * @about: One sentence for --help

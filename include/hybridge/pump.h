@@ -56,7 +56,8 @@ typedef void hybridge_pump_fn(void *owner, enum hybridge_end end,
  * @tcp:  Connected plain connection; owned by the pump from here on
  * @ws:   Upgraded connection, we are the WebSocket client; owned likewise
  * @ping_ms: Ping the peer after this long without a byte from it (30,000 in
- *           production); it is dead when it has been silent three times as long
+ *           production); it is dead when it has been silent three times as long.
+ *           From the first Close on, TCP keep-alive of that pace takes its place
  *
  * Return: The pump, until @done was called; NULL when out of memory: then both
  *         connections are closed and @done is not called

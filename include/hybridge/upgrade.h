@@ -45,8 +45,9 @@ struct hybridge_upgrade_result {
 
 /**
  * hybridge_upgrade_fn - How it ended; called once, from the loop
- * @conn:   The connection, the owner's again when status is 101: bytes that followed the
- *          head are still to be read from it; NULL otherwise: it is closed
+ * @conn:   The connection, the owner's again when status is 101 (hybridge_conn_set_owner()
+ *          it before returning): bytes that followed the head are still to be read from
+ *          it; NULL otherwise: it is closed
  */
 typedef void hybridge_upgrade_fn(void *owner, struct hybridge_conn *conn,
 				 const struct hybridge_upgrade_result *result);

@@ -9,7 +9,7 @@
 // {"do": "drop",    "as": NAME}                  hang up without a word
 // {"do": "shut",    "as": NAME}                  a hyco-ws listener, for good
 // {"do": "hear",    "as": NAME, "bytes": COUNT}  tell when so many have come
-// {"do": "token",   "as": NAME, "url": URL, "rule": RULE, "key": KEY}
+// {"do": "token",   "as": NAME, "url": URL, "rule": RULE, "key": KEY}   made by hyco-ws
 //
 // A listener's streams are called NAME/1, NAME/2 ...; what happens to each when it is open
 // says "then": "echo", "greet" (one text), "bye" (close at once) or "wait".
@@ -20,14 +20,21 @@ const readline = require("readline");
 const hyco = require("hyco-ws");
 const WebSocket = require("ws");
 
-const TEXT_SHOWN = 4096;
+const TEXT_SHOWN = 65536;
+const BYTES_SHOWN = 64;
 const GREETING = "gr\u00fc\u00dfe";
 
 const sockets = new Map(); // name: {socket, bytes, hash, wanted}
 const listeners = new Map();
 
+// In ASCII: to some readers a line ends at U+0085 or U+2028 too.
 function tell(as, event, more) {
-	process.stdout.write(JSON.stringify({ as, [event]: true, ...more }) + "\n");
+	const line = JSON.stringify({ as, [event]: true, ...more });
+	const escaped = line.replace(/[\u007f-\uffff]/g, (unit) => {
+		return "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
+	});
+
+	process.stdout.write(escaped + "\n");
 }
 
 function hear(as) {
@@ -45,7 +52,7 @@ function onMessage(as, data, isText) {
 
 	one.bytes += bytes.length;
 	one.hash.update(bytes);
-	if (bytes.length <= TEXT_SHOWN)
+	if (bytes.length <= (isText ? TEXT_SHOWN : BYTES_SHOWN))
 		tell(as, "message", { text: bytes.toString(), binary: !isText });
 	hear(as);
 }
@@ -54,9 +61,13 @@ function onMessage(as, data, isText) {
 function watch(as, socket) {
 	sockets.set(as, { socket, bytes: 0, hash: crypto.createHash("sha256"), wanted: null });
 	socket.on("open", () => {
-		tell(as, "open", { protocol: socket.protocol || "", extensions: String(socket.extensions || "") });
+		const { protocol, extensions } = socket;
+
+		tell(as, "open", { protocol: protocol || "", extensions: String(extensions || "") });
 	});
-	socket.on("message", (data, flag) => onMessage(as, data, typeof data === "string" || flag === false));
+	socket.on("message", (data, flag) => {
+		onMessage(as, data, typeof data === "string" || flag === false);
+	});
 	socket.on("close", (code, reason) => tell(as, "closed", { code, reason: String(reason) }));
 	socket.on("error", (error) => tell(as, "failed", { text: error.message }));
 	return socket;
@@ -91,7 +102,9 @@ function open({ as, url, headers, protocols, deflate }) {
 	const socket = watch(as, new WebSocket(url, protocols || [], options));
 
 	socket.on("unexpected-response", (request, response) => {
-		tell(as, "refused", { status: response.statusCode, reason: response.statusMessage, headers: response.headers });
+		const { statusCode: status, statusMessage: reason, headers: told } = response;
+
+		tell(as, "refused", { status, reason, headers: told });
 		request.destroy();
 	});
 }
@@ -117,7 +130,9 @@ const COMMANDS = {
 		sockets.get(as).wanted = bytes;
 		hear(as);
 	},
-	token: ({ as, url, rule, key }) => tell(as, "token", { text: hyco.createRelayToken(url, rule, key) }),
+	token: ({ as, url, rule, key }) => {
+		tell(as, "token", { text: hyco.createRelayToken(url, rule, key) });
+	},
 };
 
 readline

@@ -7,14 +7,12 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 # Found only now; the tests have what they need of these from here.
 import clients  # noqa: E402, F401
-import sas  # noqa: E402, F401
 import servers  # noqa: E402, F401
 import transfer  # noqa: E402, F401
 from harness import (  # noqa: E402, F401
@@ -112,9 +110,9 @@ class Peer(Process):
         self.tell("hear", name, bytes=count)
         return self.expect(name, "heard", nth)
 
-    def accept(self, name, nth=1):
-        """The nth accept message on a plain client's control channel."""
-        return json.loads(self.expect(name, "message", nth)["text"])["accept"]
+    def accept(self, name, seconds=DEADLINE):
+        """The first accept message on a plain client's control channel."""
+        return json.loads(self.expect(name, "message", seconds=seconds)["text"])["accept"]
 
 
 def url(relay, entity, query="", suffix=""):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Microsoft's listener, hyco-ws, at our relay: programs under the shim and plain clients call it."""
+"""Microsoft's listener, hyco-ws, at our relay, called by programs under the shim and others."""
 
 import contextlib
 import os
@@ -181,6 +181,18 @@ def test_streams_are_spread_over_two_and_go_to_the_one_that_is_left():
         until(lambda: "listener disconnected" in relay.err, "the relay's notice of it")
         assert echoes(app, 10, 10) == 10
         assert shares() == [before[0] + 10, before[1]], (before, shares())
+
+
+def test_one_that_is_refused_again_and_again_does_not_hinder_others():
+    with world_with_listener() as (world, relay, peer, app):
+        refused = Peer(world)
+        at = url(relay, "db", CONTROL)
+        # It dials again at once, and for each refusal once more than before.
+        refused.tell("listen", "l", url=at, token=listen_token(relay, seconds=-3600))
+        refused.expect("l", "refused", 50)
+        assert echoes(app, 10, 100_000) == 10
+        refused.expect("l", "refused", 100)
+        assert not peer.events("l", "refused")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import contextlib
 import signal
 import time
 
-from peers import CONTROL, Peer, RelayWith, encode, listen_token, send_token, target_of, upgrade, url
-from peers import SLOWNESS, World, main, servers, transfer, until
+from peers import CONTROL, Peer, RelayWith, encode, listen_token, send_token, target_of
+from peers import SLOWNESS, World, main, servers, transfer, until, upgrade, url
 
 KIB, MIB = 1 << 10, 1 << 20
 MESSAGES = 64  # of a MiB each
@@ -75,16 +75,20 @@ def test_no_agent_is_404():
         assert (answer.status, words in answer.reason) == (404, True), answer
 
 
-def test_a_listener_that_does_nothing_is_404_within_30_s_and_its_address_ends_with_that():
+def test_listeners_that_do_nothing_are_both_asked_then_it_is_404_and_their_addresses_end():
     with World() as world:
         relay = world.relay(["db"])
         peer = Peer(world)
         peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
-        answer = upgrade(world, relay, "/$hc/db", send_token(relay), seconds=32 * SLOWNESS)
+        peer.open("s", url(relay, "db"), send_token(relay), wait="")
+        addresses = [peer.accept("l")["address"]]
+        peer.open("m", url(relay, "db", CONTROL), listen_token(relay))
+        addresses.append(peer.accept("m")["address"])
+        seen = peer.expect("s", "refused", seconds=32 * SLOWNESS)
         words = "None of the connected listeners accepted the connection within the allowed timeout"
-        assert (answer.status, words in answer.reason) == (404, True), answer
-        late = upgrade(world, relay, target_of(peer.accept("l")["address"]))
-        assert late.status == 403, late
+        assert (seen["status"], words in seen["reason"]) == (404, True), seen
+        for address in addresses:
+            assert upgrade(world, relay, target_of(address)).status == 403
 
 
 def test_the_suffix_and_the_query_reach_the_listener_without_what_is_the_relays():

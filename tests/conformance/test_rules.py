@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import signal
 import time
 
 from peers import CONTROL, Peer, RelayWith, encode, listen_token, request, send_token
@@ -122,6 +123,18 @@ def test_a_rendezvous_address_is_good_once_and_a_made_up_one_never():
         assert upgrade(world, relay, target_of(address) + no).status == 403
         peer.tell("send", "r", text="still here")
         assert peer.expect("s", "message")["text"] == "still here"
+
+
+def test_when_the_listener_that_was_asked_leaves_another_one_is_asked_at_once():
+    with world_with_listener() as (_, relay, peer, accept):
+        peer.open("m", url(relay, "db", CONTROL), listen_token(relay))
+        peer.tell("drop", "l")
+        # One that stays and does nothing would be given 10 s.
+        other = peer.accept("m", seconds=8)
+        assert other["address"] != accept["address"]
+        assert other["id"] == accept["id"]
+        peer.open("r", other["address"])
+        peer.expect("s", "open")
 
 
 def test_a_sender_that_goes_away_takes_the_address_with_it():
@@ -321,6 +334,32 @@ def test_a_control_message_of_a_mebibyte_is_1009():
         peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
         peer.tell("send", "l", text=json.dumps({"renewToken": {"token": "x" * (1 << 20)}}))
         assert peer.expect("l", "closed")["code"] == 1009
+
+
+def test_headers_that_would_make_too_large_an_accept_message_are_431():
+    with world_with_relay() as (_, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        # JSON doubles each quote, and Microsoft's listeners take no more than 64 KiB.
+        headers = {f"X-{number}": '"' * 8000 for number in range(3)}
+        peer.open("s", url(relay, "db"), send_token(relay), wait="", headers=headers)
+        connect_headers = peer.accept("l")["connectHeaders"]
+        assert headers.items() <= connect_headers.items(), sorted(connect_headers)
+        for size in (8000, 20_000):
+            more = {**headers, "X-More": '"' * size}
+            at = url(relay, "db")
+            refused = peer.open(f"s{size}", at, send_token(relay), wait="refused", headers=more)
+            assert refused["status"] == 431, refused
+        assert len(peer.events("l", "message")) == 1
+
+
+def test_a_hybrid_connection_that_is_removed_closes_its_listeners_with_1001():
+    with world_with_relay() as (world, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        os.unlink(os.path.join(relay.settings["HYBRIDGE_RELAY_DIR"], "db.env"))
+        relay.signal(signal.SIGHUP)
+        assert peer.expect("l", "closed")["code"] == 1001
+        answer = upgrade(world, relay, "/$hc/db?" + CONTROL, listen_token(relay))
+        assert (answer.status, "Endpoint does not exist" in answer.reason) == (404, True), answer
 
 
 def test_a_relay_that_drains_sends_listeners_1001_and_lets_streams_end():

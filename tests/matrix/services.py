@@ -1,7 +1,8 @@
-"""The private services that the clients are tried on: {name: Service}, each a real one from Debian."""
+"""The private services that the clients are tried on, real ones from Debian."""
 
 import getpass
 import os
+import pwd
 import shutil
 import subprocess
 
@@ -18,8 +19,9 @@ PORTS = {"echo": 7, "ssh": 22, "web": 80, "mariadb": 3306, "postgres": 5432, "re
 class Service:
     """Where a service listens, and the words that a client's command may use for it."""
 
-    def __init__(self, at, **words):
+    def __init__(self, at, unusable=None, **words):
         self.at = at
+        self.unusable = unusable  # why nobody can use it on this machine
         self.words = words
 
 
@@ -115,7 +117,10 @@ def ssh(world):
     program = ["/usr/sbin/sshd", "-D", "-e", "-f", config]
     server = world.start(private.as_user(user, program), cwd="/")
     server.wait_log("Server listening")
-    return Service((servers.LOOPBACK, port), login=user or getpass.getuser(), key=key)
+    login = user or getpass.getuser()
+    locked = os.path.basename(pwd.getpwnam(login).pw_shell) in ("nologin", "false")
+    unusable = f"the user {login} may not log in" if locked else None
+    return Service((servers.LOOPBACK, port), unusable, login=login, key=key)
 
 
 def start(world, names):

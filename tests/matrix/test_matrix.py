@@ -73,7 +73,7 @@ class Matrix:
         targets["refuses"] = self.world.background(servers.refusing())
         targets["silent"] = self.world.background(servers.silent()).at
         self.world.agent(relay, targets)
-        self.world.agent(relay, {"down": servers_nobody_asks()}).stop()
+        self.world.agent(relay, {"down": target_nobody_asks()}).stop()
         hosts = {name: f"{name}.corp:{services.PORTS[name]}" for name in self.services}
         hosts.update({name: f"{name}.corp:*" for name in troubles})
         far = self.world.background(delay.Delay(relay.port, ROUND_TRIP / 2))
@@ -117,6 +117,8 @@ class Matrix:
         """Runs one cell; returns what the table says about it."""
         self.ready[name].result()
         one, case = CLIENTS[name], CASES[case_name]
+        if self.services[one.service].unusable:
+            tap.skip(self.services[one.service].unusable)
         words = {
             "host": case.host.format(service=one.service),
             "port": services.PORTS[one.service],
@@ -154,7 +156,7 @@ class Matrix:
             yield "  ".join([first.ljust(widths[0]), *aligned, last]).rstrip()
 
 
-def servers_nobody_asks():
+def target_nobody_asks():
     """A target for an agent that is stopped before anybody comes."""
     return (servers.LOOPBACK, servers.free_port())
 

@@ -472,13 +472,15 @@ static inline SSL *tls_far_open(SSL_CTX *ctx, int fd, bool server)
 	return ssl;
 }
 
-/** tls_far_again() - Whether to try again: then the loop was served meanwhile */
-static inline bool tls_far_again(struct fixture *fx, SSL *ssl, int ret)
+/** tls_far_again() - Whether to try again; then the loop was served meanwhile */
+static inline bool tls_far_again(struct fixture *fx, SSL *ssl, int ret,
+				 time_t end)
 {
 	int why = SSL_get_error(ssl, ret);
 
 	if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
 		return false;
+	assert_true(time(NULL) <= end);
 	fixture_step(fx, 1);
 	return true;
 }
@@ -486,11 +488,12 @@ static inline bool tls_far_again(struct fixture *fx, SSL *ssl, int ret)
 /** tls_far_handshake() - As SSL_do_handshake(), until it is decided */
 static inline int tls_far_handshake(struct fixture *fx, SSL *ssl)
 {
+	time_t end = time(NULL) + FIXTURE_PATIENCE_S;
 	int ret;
 
-	while ((ret = SSL_do_handshake(ssl)) != 1)
-		if (!tls_far_again(fx, ssl, ret))
-			break;
+	do
+		ret = SSL_do_handshake(ssl);
+	while (ret != 1 && tls_far_again(fx, ssl, ret, end));
 	return ret;
 }
 
@@ -498,21 +501,23 @@ static inline int tls_far_handshake(struct fixture *fx, SSL *ssl)
 static inline void tls_far_send(struct fixture *fx, SSL *ssl, const void *buf,
 				size_t len)
 {
+	time_t end = time(NULL) + FIXTURE_PATIENCE_S;
 	int ret;
 
 	while ((ret = SSL_write(ssl, buf, (int)len)) != (int)len)
-		assert_true(tls_far_again(fx, ssl, ret));
+		assert_true(tls_far_again(fx, ssl, ret, end));
 }
 
 /** tls_far_recv() - As SSL_read(), until it is decided */
 static inline int tls_far_recv(struct fixture *fx, SSL *ssl, void *buf,
 			       size_t len)
 {
+	time_t end = time(NULL) + FIXTURE_PATIENCE_S;
 	int ret;
 
-	while ((ret = SSL_read(ssl, buf, (int)len)) <= 0)
-		if (!tls_far_again(fx, ssl, ret))
-			break;
+	do
+		ret = SSL_read(ssl, buf, (int)len);
+	while (ret <= 0 && tls_far_again(fx, ssl, ret, end));
 	return ret;
 }
 

@@ -47,18 +47,20 @@ static inline void stream_done(void *owner, enum hybridge_end end,
 	stream->pump = NULL;
 }
 
-static inline void stream_open(struct fixture *fx, struct stream *stream,
-			       uint32_t ping_ms, int buffer)
+/** stream_open_with() - A pump; sockets of each side with buffers of this size, or 0 */
+static inline void stream_open_with(struct fixture *fx, struct stream *stream,
+				    uint32_t ping_ms, int app_buffer,
+				    int peer_buffer)
 {
 	struct hybridge_conn *tcp, *ws;
 	int fds[2];
 
 	*stream = (struct stream){.fx = fx};
 	hybridge_ws_reader_init(&stream->reader, true);
-	fixture_tcp_pair(fds, buffer);
+	fixture_tcp_pair(fds, app_buffer);
 	stream->app = fds[0];
 	tcp = hybridge_conn_new(fx->loop, fds[1], ignore, NULL);
-	fixture_tcp_pair(fds, buffer);
+	fixture_tcp_pair(fds, peer_buffer);
 	stream->peer = fds[0];
 	ws = hybridge_conn_new(fx->loop, fds[1], ignore, NULL);
 	assert_non_null(tcp);
@@ -67,6 +69,13 @@ static inline void stream_open(struct fixture *fx, struct stream *stream,
 	stream->pump = hybridge_pump_start(fx->loop, tcp, ws, ping_ms,
 					   stream_done, stream);
 	assert_non_null(stream->pump);
+}
+
+/** stream_open() - The same on both sides */
+static inline void stream_open(struct fixture *fx, struct stream *stream,
+			       uint32_t ping_ms, int buffer)
+{
+	stream_open_with(fx, stream, ping_ms, buffer, buffer);
 }
 
 static inline void stream_close(struct stream *stream)

@@ -29,7 +29,7 @@ static int parse(const char *const args[ARGS_MAX],
 	}
 	/* Start anew, whatever the last one left half read (getopt(3)). */
 	optind = 0;
-	(void)getopt(1, argv, "");
+	(void)getopt(1, argv, "+");
 	if (hybridge_daemon_parse(argc, argv, "Does things.", out, err) != 0)
 		return -1;
 	*config = out->config ? strdup(out->config) : NULL;
@@ -47,6 +47,7 @@ static void options_are_read(void **state)
 	} cases[] = {
 		{{NULL}, NULL, NULL, -1, false},
 		{{NULL}, "/env", "/env", -1, false},
+		{{NULL}, "", NULL, -1, false},
 		{{"-f", "/a"}, "/env", "/a", -1, false},
 		{{"-f/a"}, NULL, "/a", -1, false},
 		{{"--config", "/a"}, NULL, "/a", -1, false},
@@ -101,6 +102,7 @@ static void mistakes_are_named(void **state)
 		 "'99999999999999999999' is not a descriptor"},
 		{{"start"}, "unexpected argument 'start'"},
 		{{"start", "-f", "/a"}, "unexpected argument 'start'"},
+		{{"start", "-x"}, "unexpected argument 'start'"},
 		{{"--", "-f"}, "unexpected argument '-f'"},
 	};
 

@@ -310,6 +310,8 @@ static void a_half_closed_stream_may_be_silent_for_long(void **state)
 {
 	for (int who = 0; who <= 1; who++) {
 		struct stream stream;
+		socklen_t len = sizeof(int);
+		int on = 0;
 
 		print_message("case: %s ended\n", who ? "peer" : "program");
 		stream_open(*state, &stream, 10, 0);
@@ -321,6 +323,12 @@ static void a_half_closed_stream_may_be_silent_for_long(void **state)
 		}
 		fixture_step(stream.fx, 100);
 		assert_int_equal(stream.ends, 0);
+		/* Nobody pings any more: the kernel watches over the relay. */
+		assert_int_equal(getsockopt(hybridge_conn_fd(stream.ws),
+					    SOL_SOCKET, SO_KEEPALIVE, &on,
+					    &len),
+				 0);
+		assert_int_equal(on, 1);
 		if (who) {
 			fixture_send(stream.fx, stream.app, "late", 4);
 			peer_expects(&stream, HYBRIDGE_WS_BINARY, "late", 4);

@@ -41,7 +41,7 @@ static void asker_done(struct resolve_wait *wait, const struct addrinfo *list,
 	asker->calls++;
 	asker->gai_error = gai_error;
 	asker->got[0] = '\0';
-	if (asker->asks_again && asker->calls < 5)
+	if (asker->asks_again)
 		assert_int_equal(resolve_start(asker->fx->loop,
 					       asker->asks_again, 80, wait),
 				 0);
@@ -156,7 +156,9 @@ static void a_callback_may_ask_and_cancel(void **state)
 	askers[0].asks_again = "again.test";
 	askers[0].cancels = &askers[1];
 	fake_hold("again.test", false);
-	FIXTURE_UNTIL(askers[0].fx, askers[0].calls == 5);
+	/* Who asks again and again is answered once a turn. */
+	FIXTURE_UNTIL(askers[0].fx, askers[0].calls >= 5);
+	resolve_cancel(&askers[0].wait);
 	assert_string_equal(askers[0].got, "127.0.0.7/80 ");
 	assert_int_equal(askers[1].calls, 0);
 	assert_int_equal(askers[2].calls, 1);
