@@ -49,13 +49,13 @@ def psql(target, query, **expected):
 
 
 def test_without_the_library_no_name_is_known():
-    plain = Side.world.start(["psql", "-X", "-c", "select 1", "host=db.corp user=shop"])
+    plain = Side.world.start(["psql", "-X", "-c", "select 1", "host=db.corp port=5432 user=shop"])
     assert plain.wait() == 2
     assert "could not translate host name" in plain.err, plain.err
 
 
 def test_psql():
-    target = "host=db.corp user=shop dbname=postgres"
+    target = "host=db.corp port=5432 user=shop dbname=postgres"
     assert psql(target, "select 6 * 7").out == "42\n"
     wide = psql(target, "select repeat(n::text, 100) from generate_series(1, 20000) n").out
     assert wide == "".join(f"{str(n) * 100}\n" for n in range(1, 20001))
@@ -67,7 +67,7 @@ def test_psql_goes_on_to_the_next_host_when_one_refuses():
 
 
 def test_psql_says_connection_refused_in_its_own_words():
-    told = psql("host=gone.corp user=shop", "select 1", status=2).err
+    told = psql("host=gone.corp port=5432 user=shop", "select 1", status=2).err
     assert 'connection to server at "gone.corp"' in told, told
     assert "Connection refused" in told, told
 
