@@ -41,8 +41,13 @@ HERE = os.path.join(SOURCE, "tests", "e2e")
 # through it, but what is tested is the program.
 PYTHON = os.path.realpath(sys.executable)
 
-# A sanitizer makes everything slower; every deadline is stretched with it.
-SLOWNESS = 4 if os.environ.get("SAN") else 1
+# VALGRIND=1: the daemons that a test starts run under memcheck; what it finds is
+# their exit status, and so the test's failure.
+MEMCHECK = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"]
+VALGRIND = os.environ.get("VALGRIND", "") not in ("", "0")
+
+# Such tools make everything slower; every deadline is stretched with it.
+SLOWNESS = 10 if VALGRIND else 4 if os.environ.get("SAN") else 1
 DEADLINE = 20 * SLOWNESS
 
 # What the daemons inherit: nothing of the caller's proxies or HYBRIDGE_ keys.
@@ -108,6 +113,8 @@ class Process:
         read_fd, write_fd = os.pipe() if ready else (-1, -1)
         if ready:
             argv = [*argv, "--ready-fd", str(write_fd)]
+        if VALGRIND and self.name.startswith("hybridge-"):
+            argv = [*MEMCHECK, *argv]
         try:
             with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
                 self.popen = subprocess.Popen(
