@@ -73,6 +73,7 @@ def main():
         name = function.__name__.removeprefix("test_").replace("_", " ")
         result, remark, diagnosis = _run(function)
         failed += result != "ok"
-        print(f"{result} {number} - {name}{remark}", flush=True)
+        # Before the result: what the test printed stands there as well.
         _diagnose(diagnosis)
+        print(f"{result} {number} - {name}{remark}", flush=True)
     sys.exit(1 if failed else 0)

@@ -6,9 +6,27 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 from harness import CLEAN_ENV, DEADLINE, SOURCE, main, read_proc, until
+
+TWO_FAILURES = """
+import sys
+sys.path.insert(0, "tests")
+import tap
+
+def test_first():
+    raise ValueError("the first cause")
+
+def test_between():
+    pass
+
+def test_second():
+    raise ValueError("the second cause")
+
+tap.main()
+"""
 
 RUNNER = os.path.join(SOURCE, "tests", "run")
 
@@ -61,6 +79,19 @@ def test_results_are_counted_and_the_last_line_is_the_sum():
         status, last, out = it.run()
         assert (status, last) == (1, "3 passed, 1 failed"), out
         assert "failed: d\n" in out and "because" in out and "not ok 2 - d" in out, out
+
+
+def test_each_failure_is_explained_under_its_own_name():
+    with tree() as it:
+        shutil.copy(os.path.join(SOURCE, "tests", "tap.py"), os.path.join(it.folder, "tests"))
+        path = os.path.join(it.folder, "tests", "e2e", "test_two.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"#!{sys.executable}\n{TWO_FAILURES}")
+        os.chmod(path, 0o755)
+        status, last, out = it.run()
+        assert (status, last) == (1, "1 passed, 2 failed"), out
+        first, second = out.index("failed: first"), out.index("failed: second")
+        assert first < out.index("the first cause") < second < out.index("the second cause"), out
 
 
 def test_everything_passed_is_status_0():
