@@ -5,9 +5,10 @@ import os
 import subprocess
 
 import servers
-from harness import HERE, PYTHON, World, main, until
+from harness import HERE, PYTHON, SLOWNESS, World, main, until
 
-MANY = 200
+# Under valgrind so many handshakes at once would take longer than a connect may.
+MANY = 200 if SLOWNESS < 10 else 40
 
 # Connections to the relay that a sender keeps open to be quick; they are
 # refilled behind each use, so that their number moves by itself.
@@ -31,7 +32,7 @@ def use_all(program, count):
     assert program.wait() == 0, program.err
 
 
-def test_two_hundred_streams_at_once_each_carry_their_own_bytes_and_leave_nothing():
+def test_many_streams_at_once_each_carry_their_own_bytes_and_leave_nothing():
     with servers.digest() as target, World() as world:
         relay = world.relay(["db"])
         agent = world.agent(relay, {"db": target.at})
