@@ -11,6 +11,8 @@ from harness import SLOWNESS, World, main
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SIZES = (0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 10 * MIB)
 LONG = 120 * SLOWNESS
+# Valgrind carries some MiB a second: there this is about errors, not about endurance.
+LARGE, WAITING = (GIB, 256 * MIB) if SLOWNESS < 10 else (16 * MIB, 136 * MIB)
 
 
 @contextlib.contextmanager
@@ -46,19 +48,19 @@ def test_every_size_arrives_whole_in_one_direction():
 
 
 def test_a_gibibyte_to_the_target_arrives_whole():
-    rate(carry(GIB, 0))
+    rate(carry(LARGE, 0), LARGE)
 
 
 def test_a_gibibyte_to_the_program_arrives_whole():
-    rate(carry(0, GIB))
+    rate(carry(0, LARGE), LARGE)
 
 
 def test_a_gibibyte_each_way_at_once_arrives_whole():
-    rate(carry(GIB, GIB))
+    rate(carry(LARGE, LARGE), LARGE)
 
 
-def rate(seconds):
-    print(f"# {1024 / seconds:.0f} MiB/s")
+def rate(seconds, size):
+    print(f"# {size / MIB / seconds:.0f} MiB/s")
 
 
 def test_a_target_that_answers_after_the_end_of_the_question_is_heard():
@@ -112,14 +114,14 @@ def test_a_target_that_does_not_read_stops_the_program_and_nothing_grows():
         daemons = (relay, agent, app.sender())
         before = [resident_kib(one.pid) for one in daemons]
         target.signal(signal.SIGSTOP)
-        program = transfer.connect(app, "-t", "-s", 256 * MIB)
+        program = transfer.connect(app, "-t", "-s", WAITING)
         stalled = program.line("stalled", LONG)["stalled"]
         grown = [resident_kib(one.pid) - old for one, old in zip(daemons, before)]
         assert stalled < 128 * MIB, f"{stalled} bytes were taken for a target that reads none"
         # A sanitizer keeps what was freed: then it is not ours to measure.
         assert SLOWNESS > 1 or max(grown) < 8 * KIB, f"grew by {grown} KiB"
         target.signal(signal.SIGCONT)
-        transfer.expect_whole(*transfer.ends(program, target, LONG), 256 * MIB, 0)
+        transfer.expect_whole(*transfer.ends(program, target, LONG), WAITING, 0)
 
 
 def resident_kib(pid):
