@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include <hybridge/http.h>
+#include <hybridge/loopback.h>
 #include <hybridge/tls.h>
 
 #include "proxy.h"
@@ -330,6 +331,8 @@ static int open_attempt(struct attempt *attempt)
 
 	if (fd < 0)
 		return errno;
+	if (hybridge_is_loopback((struct sockaddr *)&attempt->addr))
+		hybridge_loopback_tune(fd);
 	if (connect(fd, (struct sockaddr *)&attempt->addr, attempt->addr_len) !=
 		    0 &&
 	    errno != EINPROGRESS) {

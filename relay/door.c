@@ -24,6 +24,7 @@
 
 #include <hybridge/address.h>
 #include <hybridge/log.h>
+#include <hybridge/loopback.h>
 
 #include "request.h"
 
@@ -246,6 +247,8 @@ static void admit(struct door *door, int fd, const union address *from)
 		close(fd);
 		return;
 	}
+	if (is_loopback(&stranger->ip))
+		hybridge_loopback_tune(fd);
 	stranger->peer = peer;
 	stranger->fd = fd;
 	DL_APPEND(peer->line, stranger);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <hybridge/local.h>
+#include <hybridge/loopback.h>
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* asm-generic/socket.h, Linux 5.14 */
@@ -225,6 +226,8 @@ int hold_take(const int *fds, size_t num_fds, bool early, struct hold *out,
 	why = early ? NULL : check_peer(out);
 	if (why)
 		return refuse_to_take(err, "the hold's peer", why);
+	/* What the program sends goes no further than to us. */
+	hybridge_loopback_tune(out->app);
 	return 0;
 }
 
@@ -252,6 +255,7 @@ static enum hold_step give_out(struct hold *hold, int *from, int *fd)
 	*fd = *from;
 	*from = -1;
 	reset_on_close(*fd);
+	hybridge_loopback_tune(*fd);
 	hold_close(hold);
 	return HOLD_DONE;
 }

@@ -44,6 +44,18 @@ static void assert_carries(int from, int to)
 	assert_memory_equal(buf, "hello", 5);
 }
 
+/* Neither end is slowed down by a default that is meant for networks. */
+static void assert_goes_by_loss(int fd)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name) - 1;
+
+	assert_int_equal(
+		getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	if (strcmp(name, "reno") != 0 && strcmp(name, "cubic") != 0)
+		fail_msg("congestion control is %s", name);
+}
+
 static void
 complete_connects_the_program_and_both_ends_carry_bytes(void **state)
 {
@@ -74,6 +86,8 @@ complete_connects_the_program_and_both_ends_carry_bytes(void **state)
 		assert_int_equal(held_result(held.app), 0);
 		assert_carries(held.app, fd);
 		assert_carries(fd, held.app);
+		assert_goes_by_loss(held.app);
+		assert_goes_by_loss(fd);
 		assert_int_equal(hold.app, -1);
 		assert_int_equal(hold.peer, -1);
 		assert_int_equal(hold.listener, -1);
