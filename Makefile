@@ -119,6 +119,10 @@ $(B)/tests/e2e/%: tests/e2e/%.c Makefile
 	$(call say,CC    $@)
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE_CFLAGS) $(WARN) -O2 -g $(CFLAGS) -o $@ $< -lpthread
 
+$(B)/bench/%: $(B)/bench/%.o $(B)/libcommon.a
+	$(call say,LD    $@)
+	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 FUZZ_CC := clang-14
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c) Makefile
 	$(call say,CC    $@)
