@@ -54,7 +54,8 @@ struct agent *agent_new(struct hybridge_loop *loop,
 	agent->loop = loop;
 	agent->options = options;
 	agent->patience.fire = on_patience;
-	agent->tls = hybridge_tls_client_ctx(config->ca_file, err);
+	agent->tls = hybridge_tls_client_ctx(config->ca_file,
+					     config->fast_crypto, err);
 	if (!agent->tls || start_all(agent, config, err) != 0) {
 		agent_free(agent);
 		return NULL;
@@ -113,7 +114,8 @@ static void keep(struct control *control,
 int agent_reload(struct agent *agent, struct hybridge_config *config,
 		 struct hybridge_error *err)
 {
-	SSL_CTX *tls = hybridge_tls_client_ctx(config->ca_file, err);
+	SSL_CTX *tls = hybridge_tls_client_ctx(config->ca_file,
+					       config->fast_crypto, err);
 	struct control *control, *next;
 
 	if (!tls)

@@ -75,6 +75,8 @@ static int run(struct hybridge_daemon_options *options,
 	hybridge_log(
 		HYBRIDGE_LOG_INFO, "started",
 		HYBRIDGE_STR("version", HYBRIDGE_VERSION),
+		HYBRIDGE_STR("aes_gcm", hybridge_fast_crypto_name(
+						agent->config.fast_crypto)),
 		HYBRIDGE_NUM("connections", agent->config.num_connections));
 	hybridge_loop_run(loop);
 	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopped", NULL);

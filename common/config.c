@@ -137,6 +137,21 @@ static int load_log(const struct config_settings *settings,
 	return 0;
 }
 
+static int load_fast_crypto(const struct config_settings *settings,
+			    struct hybridge_config *config,
+			    struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(settings, CONFIG_FAST_CRYPTO, "");
+
+	if (!item ||
+	    hybridge_fast_crypto_parse(item->value, &config->fast_crypto) == 0)
+		return 0;
+	config_fail(settings, item, err, ": '%.60s' is not auto, on or off",
+		    item->value);
+	return -1;
+}
+
 static int load_range(const struct config_settings *settings,
 		      struct hybridge_config *config,
 		      struct hybridge_error *err)
@@ -220,6 +235,7 @@ static int load_globals(const struct config_settings *settings,
 	    load_duration(settings, CONFIG_IDLE_EXIT, &config->idle_exit_ms,
 			  err) < 0 ||
 	    load_status_listen(settings, config, err) < 0 ||
+	    load_fast_crypto(settings, config, err) < 0 ||
 	    load_log(settings, config, err) < 0)
 		return -1;
 	return 0;

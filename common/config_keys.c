@@ -57,6 +57,9 @@ const struct hybridge_key hybridge_config_keys[] = {
 				  "Where /livez, /readyz and /metrics are "
 				  "served.",
 				  false},
+	[CONFIG_FAST_CRYPTO] = {"HYBRIDGE_FAST_CRYPTO", "auto|on|off",
+				"Whether libipsec-mb encrypts for OpenSSL.",
+				false},
 	[CONFIG_LOG_LEVEL] = {"HYBRIDGE_LOG_LEVEL", "error|warning|info|debug",
 			      "Least important event that is logged.", false},
 	[CONFIG_LOG_FORMAT] = {"HYBRIDGE_LOG_FORMAT", "auto|text|logfmt|json",

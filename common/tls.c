@@ -38,12 +38,14 @@ static int no_password(char *buf, int size, int writing, void *data)
 	return -1;
 }
 
-static SSL_CTX *new_ctx(const SSL_METHOD *method, struct hybridge_error *err)
+static SSL_CTX *new_ctx(const SSL_METHOD *method,
+			enum hybridge_fast_crypto fast,
+			struct hybridge_error *err)
 {
 	SSL_CTX *ctx;
 
 	ERR_clear_error();
-	ctx = SSL_CTX_new(method);
+	ctx = SSL_CTX_new_ex(NULL, hybridge_fast_crypto_query(fast), method);
 	if (!ctx) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "TLS cannot start: %s",
 			      openssl_reason());
@@ -60,9 +62,10 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method, struct hybridge_error *err)
 }
 
 SSL_CTX *hybridge_tls_client_ctx(const char *ca_file,
+				 enum hybridge_fast_crypto fast,
 				 struct hybridge_error *err)
 {
-	SSL_CTX *ctx = new_ctx(TLS_client_method(), err);
+	SSL_CTX *ctx = new_ctx(TLS_client_method(), fast, err);
 
 	if (!ctx)
 		return NULL;
@@ -84,10 +87,11 @@ SSL_CTX *hybridge_tls_client_ctx(const char *ca_file,
 }
 
 SSL_CTX *hybridge_tls_server_ctx(const char *cert_file, const char *key_file,
+				 enum hybridge_fast_crypto fast,
 				 struct hybridge_error *err)
 {
 	static const unsigned char session_id[] = "hybridge";
-	SSL_CTX *ctx = new_ctx(TLS_server_method(), err);
+	SSL_CTX *ctx = new_ctx(TLS_server_method(), fast, err);
 
 	if (!ctx)
 		return NULL;

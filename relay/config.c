@@ -27,6 +27,7 @@ enum relay_key {
 	KEY_DRAIN,
 	KEY_MAX_STREAMS,
 	KEY_STATUS_LISTEN,
+	KEY_FAST_CRYPTO,
 	KEY_LOG_LEVEL,
 	KEY_LOG_FORMAT,
 	KEY_ALLOW_OPEN_FILES,
@@ -62,6 +63,9 @@ const struct hybridge_key relay_config_keys[] = {
 	[KEY_STATUS_LISTEN] = {"HYBRIDGE_STATUS_LISTEN", "HOST:PORT",
 			       "Where /livez, /readyz and /metrics are served.",
 			       false},
+	[KEY_FAST_CRYPTO] = {"HYBRIDGE_FAST_CRYPTO", "auto|on|off",
+			     "Whether libipsec-mb encrypts for OpenSSL.",
+			     false},
 	[KEY_LOG_LEVEL] = {"HYBRIDGE_LOG_LEVEL", "error|warning|info|debug",
 			   "Least important event that is logged.", false},
 	[KEY_LOG_FORMAT] = {"HYBRIDGE_LOG_FORMAT", "auto|text|logfmt|json",
@@ -87,7 +91,8 @@ static const struct settings_table table = {
 	.foreign = is_foreign,
 	.hint = "the relay's keys are HYBRIDGE_RELAY_ and LISTEN, CERT, KEY, "
 		"HOSTS, PUBLIC, DIR, DRAIN or MAX_STREAMS; "
-		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_LOG_LEVEL, "
+		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_FAST_CRYPTO, "
+		"HYBRIDGE_LOG_LEVEL, "
 		"HYBRIDGE_LOG_FORMAT, HYBRIDGE_ALLOW_OPEN_FILES",
 };
 
@@ -318,6 +323,21 @@ static int read_log(const struct settings *settings,
 	return 0;
 }
 
+static int read_fast_crypto(const struct settings *settings,
+			    struct relay_config *config,
+			    struct hybridge_error *err)
+{
+	const struct settings_item *item =
+		settings_get(settings, KEY_FAST_CRYPTO, "");
+
+	if (!item ||
+	    hybridge_fast_crypto_parse(item->value, &config->fast_crypto) == 0)
+		return 0;
+	settings_fail(settings, item, err, ": '%.60s' is not auto, on or off",
+		      item->value);
+	return -1;
+}
+
 static int read_allow_open(const struct settings *settings,
 			   struct relay_config *config,
 			   struct hybridge_error *err)
@@ -369,6 +389,7 @@ int relay_config_load(const char *path, char *const *env,
 	    read_hosts(&settings, &config, err) < 0 ||
 	    read_dir(&settings, &config, err) < 0 ||
 	    read_limits(&settings, &config, err) < 0 ||
+	    read_fast_crypto(&settings, &config, err) < 0 ||
 	    read_log(&settings, &config, err) < 0 ||
 	    copy_text(&settings, KEY_STATUS_LISTEN, &config.status_listen,
 		      err) < 0)

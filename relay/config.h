@@ -28,6 +28,7 @@ extern const struct hybridge_key relay_config_keys[];
  * @drain_ms:      How long streams may go on after SIGTERM
  * @max_streams:   Of one hybrid connection, at the same time
  * @status_listen: HOST:PORT or NULL
+ * @fast_crypto:   Who encrypts TLS records
  * @allow_open:    Files with secrets may be open to others
  */
 struct relay_config {
@@ -41,6 +42,7 @@ struct relay_config {
 	uint32_t drain_ms;
 	uint32_t max_streams;
 	char *status_listen;
+	enum hybridge_fast_crypto fast_crypto;
 	enum hybridge_log_level log_level;
 	enum hybridge_log_format log_format;
 	bool allow_open;

@@ -75,6 +75,8 @@ static void serve(struct relay *relay, struct hybridge_daemon_options *options)
 		HYBRIDGE_LOG_INFO, "listening",
 		HYBRIDGE_STR("address", address),
 		HYBRIDGE_STR("tls", relay->tls ? "yes" : "no"),
+		HYBRIDGE_STR("aes_gcm", hybridge_fast_crypto_name(
+						relay->config.fast_crypto)),
 		HYBRIDGE_NUM("entities", HASH_COUNT(relay->entities.table)));
 	if (!relay->entities.table)
 		hybridge_log(HYBRIDGE_LOG_WARNING,

@@ -22,7 +22,8 @@ static int load(const struct relay_config *config, struct entities *entities,
 	SSL_CTX *ctx = NULL;
 
 	if (config->cert) {
-		ctx = hybridge_tls_server_ctx(config->cert, config->key, err);
+		ctx = hybridge_tls_server_ctx(config->cert, config->key,
+					      config->fast_crypto, err);
 		if (!ctx)
 			return -1;
 	}

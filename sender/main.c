@@ -88,6 +88,8 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 	hybridge_log(
 		HYBRIDGE_LOG_INFO, "started",
 		HYBRIDGE_STR("version", HYBRIDGE_VERSION),
+		HYBRIDGE_STR("aes_gcm", hybridge_fast_crypto_name(
+						sender->config.fast_crypto)),
 		HYBRIDGE_STR("socket", local_path(local)),
 		HYBRIDGE_NUM("connections", sender->config.num_connections));
 	hybridge_daemon_ready(options, local_path(local));

@@ -61,7 +61,8 @@ struct sender *sender_new(struct hybridge_loop *loop,
 	sender->since_us = hybridge_loop_now_us(loop);
 	sender->idle.fire = on_idle;
 	sender->patience.fire = on_patience;
-	sender->tls = hybridge_tls_client_ctx(config->ca_file, err);
+	sender->tls = hybridge_tls_client_ctx(config->ca_file,
+					      config->fast_crypto, err);
 	if (!sender->tls || make_routes(sender, err) != 0) {
 		sender->config = (struct hybridge_config){0};
 		sender_free(sender);

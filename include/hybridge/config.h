@@ -15,6 +15,7 @@
 #include <hybridge/address.h>
 #include <hybridge/connstr.h>
 #include <hybridge/error.h>
+#include <hybridge/fast_crypto.h>
 #include <hybridge/hostmap.h>
 #include <hybridge/log.h>
 
@@ -75,6 +76,7 @@ struct hybridge_connection {
  * @idle_exit_ms: HYBRIDGE_IDLE_EXIT: a sender started by the shim leaves after
  *                this long without a stream, default 10 min
  * @status_listen: HYBRIDGE_STATUS_LISTEN: host:port for /livez, /readyz, /metrics; NULL off
+ * @fast_crypto:  HYBRIDGE_FAST_CRYPTO
  * @log_level, @log_format: HYBRIDGE_LOG_LEVEL, HYBRIDGE_LOG_FORMAT
  * @path:         File that was read, or NULL
  */
@@ -90,6 +92,7 @@ struct hybridge_config {
 	uint32_t connect_timeout_ms;
 	uint32_t idle_exit_ms;
 	char *status_listen;
+	enum hybridge_fast_crypto fast_crypto;
 	enum hybridge_log_level log_level;
 	enum hybridge_log_format log_format;
 	char *path;

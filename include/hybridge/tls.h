@@ -9,29 +9,34 @@
 #include <openssl/ssl.h>
 
 #include <hybridge/error.h>
+#include <hybridge/fast_crypto.h>
 
 /**
  * hybridge_tls_client_ctx() - Settings for dialling
  * @ca_file: PEM file with the only authorities to trust; NULL for the system's
+ * @fast:    Who encrypts
  * @err:     Set on failure: file and OpenSSL's reason
  *
  * TLS 1.2 or later, peer verified, no compression, no renegotiation.
  *
  * Return: Owned by the caller (SSL_CTX_free()), or NULL
  */
-HYBRIDGE_MUSTUSE SSL_CTX *hybridge_tls_client_ctx(const char *ca_file,
-						  struct hybridge_error *err);
+HYBRIDGE_MUSTUSE SSL_CTX *
+hybridge_tls_client_ctx(const char *ca_file, enum hybridge_fast_crypto fast,
+			struct hybridge_error *err);
 
 /**
  * hybridge_tls_server_ctx() - Settings for accepting
  * @cert_file: PEM: our certificate, then the chain
  * @key_file:  PEM: its private key
+ * @fast:      Who encrypts
  *
  * Return: Owned by the caller (SSL_CTX_free()), or NULL with @err set
  */
-HYBRIDGE_MUSTUSE SSL_CTX *hybridge_tls_server_ctx(const char *cert_file,
-						  const char *key_file,
-						  struct hybridge_error *err);
+HYBRIDGE_MUSTUSE SSL_CTX *
+hybridge_tls_server_ctx(const char *cert_file, const char *key_file,
+			enum hybridge_fast_crypto fast,
+			struct hybridge_error *err);
 
 /**
  * hybridge_tls_client() - One connection's state for dialling @host

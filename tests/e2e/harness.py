@@ -224,7 +224,7 @@ def count_descriptors(pid):
 class Relay(Process):
     """hybridge-relay; .host and .port say where it listens."""
 
-    def __init__(self, world, entities, certificate=None, listen="127.0.0.1:0"):
+    def __init__(self, world, entities, certificate=None, listen="127.0.0.1:0", **more):
         world.relays += 1
         self.rules = {entity: {"listen": new_key(), "send": new_key()} for entity in entities}
         folder = os.path.join(world.folder, f"relay{world.relays}.d")
@@ -246,6 +246,7 @@ class Relay(Process):
             "HYBRIDGE_RELAY_KEY": key,
             "HYBRIDGE_RELAY_DIR": folder,
             "HYBRIDGE_RELAY_HOSTS": "localhost",
+            **more,
         }
         self._start(world, folder + ".env", listen)
 

@@ -440,7 +440,8 @@ static inline SSL_CTX *pki_server(const struct pki *pki, const char *names)
 	SSL_CTX *ctx;
 
 	pki_issue(pki, &leaf, names, -3600, 86400);
-	ctx = hybridge_tls_server_ctx(leaf.cert_path, leaf.key_path, &err);
+	ctx = hybridge_tls_server_ctx(leaf.cert_path, leaf.key_path,
+				      HYBRIDGE_FAST_CRYPTO_AUTO, &err);
 	assert_string_equal(err.what, "");
 	pki_revoke(&leaf);
 	return ctx;
@@ -450,7 +451,8 @@ static inline SSL_CTX *pki_server(const struct pki *pki, const char *names)
 static inline SSL_CTX *pki_client(const struct pki *pki)
 {
 	struct hybridge_error err = {0};
-	SSL_CTX *ctx = hybridge_tls_client_ctx(pki->ca_path, &err);
+	SSL_CTX *ctx = hybridge_tls_client_ctx(pki->ca_path,
+					       HYBRIDGE_FAST_CRYPTO_AUTO, &err);
 
 	assert_string_equal(err.what, "");
 	return ctx;

@@ -135,6 +135,7 @@ static void certificates_that_prove_nothing_are_refused(void **state)
 		pki_issue(cases[i].stranger ? &stranger : &world->pki, &leaf,
 			  cases[i].names, cases[i].from, cases[i].to);
 		server = hybridge_tls_server_ctx(leaf.cert_path, leaf.key_path,
+						 HYBRIDGE_FAST_CRYPTO_AUTO,
 						 &err);
 		assert_non_null(server);
 		err = refused(world, server, cases[i].host);

@@ -61,6 +61,7 @@ static void load_reads_every_setting(void **state)
 		       "HYBRIDGE_RELAY_DRAIN=500ms\n"
 		       "HYBRIDGE_RELAY_MAX_STREAMS=7\n"
 		       "HYBRIDGE_STATUS_LISTEN=127.0.0.1:0\n"
+		       "HYBRIDGE_FAST_CRYPTO=off\n"
 		       "HYBRIDGE_LOG_LEVEL=debug\n"
 		       "HYBRIDGE_LOG_FORMAT=json\n",
 		       NO_ENV);
@@ -72,6 +73,7 @@ static void load_reads_every_setting(void **state)
 	assert_int_equal(config.drain_ms, 500);
 	assert_int_equal(config.max_streams, 7);
 	assert_string_equal(config.status_listen, "127.0.0.1:0");
+	assert_int_equal(config.fast_crypto, HYBRIDGE_FAST_CRYPTO_OFF);
 	assert_int_equal(config.log_level, HYBRIDGE_LOG_DEBUG);
 	assert_int_equal(config.log_format, HYBRIDGE_LOG_JSON);
 	assert_true(has_host(&config, "a.test"));
@@ -135,6 +137,8 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 		 "10s"},
 		{MINIMUM "HYBRIDGE_RELAY_MAX_STREAMS=0\n", "is not a number",
 		 ""},
+		{MINIMUM "HYBRIDGE_FAST_CRYPTO=1\n",
+		 "'1' is not auto, on or off", ""},
 		{MINIMUM "HYBRIDGE_LOG_LEVEL=loud\n", "'loud' is no level",
 		 "debug"},
 		{MINIMUM "HYBRIDGE_LOG_FORMAT=xml\n", "'xml' is no form",

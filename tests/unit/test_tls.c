@@ -35,7 +35,8 @@ static void authorities_that_cannot_be_read_are_named(void **state)
 		int fd = cases[i].text ? text_file(path, cases[i].text) : -1;
 
 		print_message("case: %s\n", cases[i].why);
-		assert_null(hybridge_tls_client_ctx(path, &err));
+		assert_null(hybridge_tls_client_ctx(
+			path, HYBRIDGE_FAST_CRYPTO_AUTO, &err));
 		assert_int_equal(err.code, HYBRIDGE_ECONFIG);
 		snprintf(what, sizeof(what),
 			 "cannot read the certificate authorities in %s: %s",
@@ -50,7 +51,8 @@ static void authorities_that_cannot_be_read_are_named(void **state)
 static void the_systems_authorities_are_the_default(void **state)
 {
 	struct hybridge_error err = {0};
-	SSL_CTX *ctx = hybridge_tls_client_ctx(NULL, &err);
+	SSL_CTX *ctx =
+		hybridge_tls_client_ctx(NULL, HYBRIDGE_FAST_CRYPTO_AUTO, &err);
 
 	(void)state;
 	assert_non_null(ctx);
@@ -61,7 +63,8 @@ static void the_systems_authorities_are_the_default(void **state)
 static void a_client_insists_on_verification_and_tls_1_2(void **state)
 {
 	struct hybridge_error err = {0};
-	SSL_CTX *ctx = hybridge_tls_client_ctx(NULL, &err);
+	SSL_CTX *ctx =
+		hybridge_tls_client_ctx(NULL, HYBRIDGE_FAST_CRYPTO_AUTO, &err);
 	SSL *ssl = hybridge_tls_client(ctx, "relay.example", &err);
 
 	(void)state;
@@ -133,6 +136,7 @@ static void a_server_says_which_of_its_files_is_wrong(void **state)
 
 		print_message("case: %s\n", cases[i].name);
 		assert_null(hybridge_tls_server_ctx(cases[i].cert, cases[i].key,
+						    HYBRIDGE_FAST_CRYPTO_AUTO,
 						    &err));
 		print_message("says: %s\n", err.what);
 		assert_int_equal(err.code, HYBRIDGE_ECONFIG);
@@ -220,7 +224,8 @@ static void old_versions_are_refused_by_either_side(void **state)
 static void the_first_cause_of_a_failure_is_told(void **state)
 {
 	struct hybridge_error err = {0};
-	SSL_CTX *ctx = hybridge_tls_client_ctx(NULL, &err);
+	SSL_CTX *ctx =
+		hybridge_tls_client_ctx(NULL, HYBRIDGE_FAST_CRYPTO_AUTO, &err);
 	SSL *ssl = hybridge_tls_client(ctx, "a", &err);
 
 	(void)state;
