@@ -18,4 +18,16 @@ enum hybridge_shim_state {
  */
 int hybridge_shim_probe(void);
 
+/*
+ * HYBRIDGE_PROBE_VARIABLE - How the shim tells its launcher that it was loaded
+ *
+ * HYBRIDGE_PROBE_FD=N:INODE, both in decimal: N is the writing end of a pipe,
+ * or a stream socket, without FD_CLOEXEC, and INODE is its st_ino.  When the
+ * shim is loaded it writes HYBRIDGE_PROBE_BYTE there and closes N, provided
+ * that N is a pipe or socket with that inode; it takes the variable out of the
+ * environment in any case.  End of file without the byte: it was not loaded.
+ */
+#define HYBRIDGE_PROBE_VARIABLE "HYBRIDGE_PROBE_FD"
+#define HYBRIDGE_PROBE_BYTE     "h"
+
 #endif

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """libhybridge.so as a guest: what it exports, needs, and leaves alone."""
 
+import contextlib
 import ctypes
 import os
 import re
 import shutil
+import socket
 import subprocess
+import tempfile
 
 from fake_sender import FakeSender
 from harness import RANGE, ROOT, SHIM, address, finish, place
@@ -88,6 +91,111 @@ def test_the_probe_says_that_connects_are_held():
             "import ctypes; print(ctypes.CDLL(None).hybridge_shim_probe())"
         )
         assert finish(program) == str(HOLD)
+
+
+# Shows its descriptor N and what is left of the variable, then passes it on to a child.
+ANNOUNCED = """
+    import os, stat, subprocess, sys
+    fd, again = int(sys.argv[1]), sys.argv[2:]
+    def is_open():
+        try:
+            return bool(os.fstat(fd))
+        except OSError:
+            return False
+    print(is_open(), os.environ.get("HYBRIDGE_PROBE_FD"), flush=True)
+    if again:
+        # The child's N is another pipe; a launcher's variable has come down to it.
+        other, end = os.pipe()
+        os.dup2(end, fd)
+        os.environ["HYBRIDGE_PROBE_FD"] = again[0]
+        subprocess.run([sys.executable, "-c", "pass"], pass_fds=[fd])
+        os.set_blocking(other, False)
+        try:
+            print(os.read(other, 10))
+        except BlockingIOError:
+            print("nothing")
+"""
+
+
+def launcher_reads(reading, process):
+    """What was written until the last writer closed; its end of a socket is shut by now."""
+    got = b""
+    while more := os.read(reading, 100):
+        got += more
+    return got, finish(process)
+
+
+def test_its_launcher_hears_once_that_it_was_loaded():
+    left, right = socket.socketpair()
+    with place() as here, left, right:
+        for reading, writing in (os.pipe(), (os.dup(left.fileno()), right.detach())):
+            value = f"{writing}:{os.fstat(writing).st_ino}"
+            program = here.python(
+                ANNOUNCED,
+                str(writing),
+                value,
+                env=here.env(HYBRIDGE_PROBE_FD=value),
+                pass_fds=[writing],
+            )
+            os.close(writing)
+            got = launcher_reads(reading, program)
+            os.close(reading)
+            assert got == (b"h", "False None\nnothing"), got
+
+
+def test_nothing_is_written_to_a_descriptor_that_is_not_the_launchers():
+    with place() as here, tempfile.TemporaryFile() as file:
+        reading, writing = os.pipe()
+        number, inode = file.fileno(), os.fstat(file.fileno()).st_ino
+        pipe = os.fstat(writing).st_ino
+        for fd, value in (
+            (writing, f"{writing}:{pipe + 1}"),
+            (writing, f"{writing}"),
+            (writing, f"{writing}:"),
+            (writing, f"{writing}:{pipe}x"),
+            (writing, f"{2**32 + writing}:{pipe}"),
+            (writing, f"{2**64 + writing}:{pipe}"),
+            (writing, ":"),
+            (writing, ""),
+            (number, f"{number}:{inode}"),
+        ):
+            program = here.python(
+                ANNOUNCED,
+                str(fd),
+                env=here.env(HYBRIDGE_PROBE_FD=value),
+                pass_fds=[fd],
+            )
+            assert finish(program) == "True None", value
+        os.close(writing)
+        assert os.read(reading, 10) == b"" == file.read()
+        os.close(reading)
+
+
+def test_a_launcher_that_has_left_does_no_harm():
+    with place() as here:
+        left, right = socket.socketpair()
+        full = os.pipe()
+        os.set_blocking(full[1], False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(full[1], bytes(4096))
+        os.set_blocking(full[1], True)
+        gone = os.pipe()
+        os.close(gone[0])
+        left.close()
+        for writing in (gone[1], right.detach(), full[1]):
+            value = f"{writing}:{os.fstat(writing).st_ino}"
+            # Python would ignore SIGPIPE, but not before the shim is loaded.
+            program = here.start(
+                "/bin/echo",
+                "alive",
+                env=here.env(HYBRIDGE_PROBE_FD=value),
+                pass_fds=[writing],
+                restore_signals=True,
+            )
+            assert finish(program) == "alive"
+            os.close(writing)
+        os.close(full[0])
 
 
 def test_variables_alone_configure_it_and_win_over_the_file():
@@ -188,15 +296,22 @@ def test_a_musl_program_is_served_as_well():
                 os.path.join(ROOT, "tests", "shim", name + ".c"),
             )
 
-        def run(name, *args):
-            return here.start(os.path.join(here.directory, name), *args)
+        def run(name, *args, **options):
+            return here.start(os.path.join(here.directory, name), *args, **options)
 
         for way in ("connect", "syscall-sendto", "sendmsg", "nonblocking-sendto"):
             assert finish(run("dial", way, "db.corp", "5432")) == "hi", way
         got = finish(run("names", "db.corp")).splitlines()
         assert got[0] == f"by_name: db.corp {address('db.corp')} 4", got
         assert got[8:] == ["canonical: db.corp"] * 2, got
-        assert finish(run("rawcalls")) == "ok"
+        reading, writing = os.pipe()
+        announced = here.env(
+            HYBRIDGE_PROBE_FD=f"{writing}:{os.fstat(writing).st_ino}"
+        )
+        program = run("rawcalls", env=announced, pass_fds=[writing])
+        os.close(writing)
+        assert launcher_reads(reading, program) == (b"h", "ok")
+        os.close(reading)
         sender.handler = lambda request: request.refuse(110)
         assert finish(run("dial", "connect", "db.corp", "5432")) == "errno 110"
 
