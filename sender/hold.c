@@ -231,6 +231,18 @@ int hold_take(const int *fds, size_t num_fds, bool early, struct hold *out,
 	return 0;
 }
 
+/*
+ * Whether A has dissolved our connect(), connect(AF_UNSPEC), and is on its way to
+ * somebody else: then it has another port, or another address.
+ */
+static bool has_moved(const struct hold *hold)
+{
+	struct hold_address at;
+
+	return !local_address(hold->app, &at) ||
+	       memcmp(&at, &hold->seen_at, sizeof(at)) != 0;
+}
+
 enum hold_state hold_look(struct hold *hold)
 {
 	int state = tcp_state(hold->app);
@@ -239,8 +251,10 @@ enum hold_state hold_look(struct hold *hold)
 		return hold->started ? HOLD_OVER : HOLD_NOT_YET;
 	if (!hold->early && state != TCP_SYN_SENT)
 		return HOLD_OVER;
-	hold->started = true;
-	return HOLD_PENDING;
+	if (hold->started)
+		return has_moved(hold) ? HOLD_OVER : HOLD_PENDING;
+	hold->started = local_address(hold->app, &hold->seen_at);
+	return hold->started ? HOLD_PENDING : HOLD_NOT_YET;
 }
 
 void hold_close(struct hold *hold)

@@ -15,11 +15,26 @@
 #include <hybridge/error.h>
 
 /**
+ * struct hold_address - Identity of a socket by its local address
+ * @netns: Network namespace's cookie (SO_NETNS_COOKIE), 0 where the kernel has none
+ * @ip:    IPv6, or IPv4 mapped into it
+ * @port:  Host order
+ *
+ * No padding: it is hashed as bytes.
+ */
+struct hold_address {
+	uint64_t netns;
+	uint8_t ip[16];
+	uint64_t port;
+};
+
+/**
  * struct hold - One held connect()
  * @app, @peer, @listener: A, B and L; -1 when not there
  * @early:   L is an ordinary listener, the program is connected already
  * @started: The program's connect() has been seen under way
  * @opening: B's connect() was called
+ * @seen_at: A's local address then
  */
 struct hold {
 	int app;
@@ -28,6 +43,7 @@ struct hold {
 	bool early;
 	bool started;
 	bool opening;
+	struct hold_address seen_at;
 };
 
 #define HOLD_NONE ((struct hold){.app = -1, .peer = -1, .listener = -1})
@@ -45,20 +61,6 @@ enum hold_step {
 	HOLD_DONE,
 	HOLD_GONE,   /* nobody waits any more */
 	HOLD_FAILED, /* the kernel would not: errno says why */
-};
-
-/**
- * struct hold_address - Identity of a socket by its local address
- * @netns: Network namespace's cookie (SO_NETNS_COOKIE), 0 where the kernel has none
- * @ip:    IPv6, or IPv4 mapped into it
- * @port:  Host order
- *
- * No padding: it is hashed as bytes.
- */
-struct hold_address {
-	uint64_t netns;
-	uint8_t ip[16];
-	uint64_t port;
 };
 
 /**

@@ -151,6 +151,38 @@ static void a_program_that_dissolved_its_connect_is_gone(void **state)
 }
 
 static void
+a_program_that_dissolved_its_connect_and_began_another_is_left_alone(
+	void **state)
+{
+	static const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct held held = held_open(AF_INET, AF_INET);
+	struct held other = held_open(AF_INET, AF_INET);
+	struct hold hold;
+	int fd = -1;
+
+	(void)state;
+	held_connect(&held, held.app);
+	hold = take(&held, false);
+	assert_int_equal(hold_look(&hold), HOLD_PENDING);
+	assert_int_equal(connect(held.app, &none, sizeof(none)), 0);
+	held_connect(&other, held.app);
+	assert_int_equal(hold_refuse(&hold, ECONNREFUSED), HOLD_GONE);
+	assert_int_equal(hold_complete(&hold, &fd), HOLD_GONE);
+	assert_int_equal(hold_look(&hold), HOLD_OVER);
+	hold_close(&hold);
+	/* It still waits for the other. */
+	assert_int_equal(held_verdict(held.app), 0);
+	close(other.app);
+	other.app = held.app;
+	hold = take(&other, false);
+	assert_int_equal(hold_look(&hold), HOLD_PENDING);
+	fd = complete(&hold);
+	assert_int_equal(held_result(held.app), 0);
+	close(fd);
+	close(held.app);
+}
+
+static void
 a_program_that_closed_its_socket_sees_nothing_and_we_see_an_end(void **state)
 {
 	struct held held = held_open(AF_INET, AF_INET);
@@ -451,6 +483,8 @@ int main(void)
 		cmocka_unit_test(
 			complete_waits_for_a_program_that_is_not_yet_connecting),
 		cmocka_unit_test(a_program_that_dissolved_its_connect_is_gone),
+		cmocka_unit_test(
+			a_program_that_dissolved_its_connect_and_began_another_is_left_alone),
 		cmocka_unit_test(
 			a_program_that_closed_its_socket_sees_nothing_and_we_see_an_end),
 		cmocka_unit_test(
