@@ -100,5 +100,8 @@ int shim_hostent_reply(bool fits, struct hostent *entry,
 {
 	*result = fits ? entry : NULL;
 	*h_errnop = fits ? NETDB_SUCCESS : NETDB_INTERNAL;
-	return fits ? 0 : ERANGE;
+	if (fits)
+		return 0;
+	errno = ERANGE;
+	return ERANGE;
 }

@@ -74,7 +74,7 @@ bool shim_hostent_fill(struct hostent *out, char *buf, size_t size,
  * @result:   Set to @entry, or to NULL
  * @h_errnop: Set
  *
- * Return: 0, or ERANGE
+ * Return: 0, or ERANGE, which is in errno too then, as libc has it
  */
 int shim_hostent_reply(bool fits, struct hostent *entry,
 		       struct hostent **result, int *h_errnop);

@@ -47,7 +47,7 @@ static void by_name_r(const char *name, int family)
 					      &result, &h_err);
 		if (ret != ERANGE)
 			break;
-		if (result || h_err != NETDB_INTERNAL)
+		if (result || h_err != NETDB_INTERNAL || errno != ERANGE)
 			printf("wrong ERANGE\n");
 		grown = 1;
 	}
