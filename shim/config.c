@@ -15,6 +15,7 @@
 #include "config.h"
 #include "config_file.h"
 #include "debug.h"
+#include "libc.h"
 #include "sys.h"
 
 #define PREFIX     "HYBRIDGE_"
@@ -314,6 +315,8 @@ const struct shim_config *shim_config_load(void)
 	struct loading l = {.env = environ};
 	int error;
 
+	if (!shim_is_first())
+		return publish(&inert);
 	read_file(&l, &error);
 	visit_environment(&l, take_single);
 	visit_file(&l, take_single);
@@ -335,4 +338,16 @@ const struct shim_config *shim_config_load(void)
 	if (published != l.config)
 		sys_munmap(l.config, l.arena_len);
 	return published;
+}
+
+/*
+ * A program that runs as root may be about to change its root directory or its
+ * user.  Then it could not read the file any more, and what is mapped would go
+ * out directly.  Everybody else reads it at the first call that needs it.
+ */
+__attribute__((constructor)) static void load_while_readable(void)
+{
+	shim_libc_resolve();
+	if (find_env_file(environ).len > 0 && sys_geteuid() == 0)
+		shim_config_load();
 }

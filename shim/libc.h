@@ -67,4 +67,10 @@ struct shim_libc *shim_libc_resolve(void);
  */
 void *shim_libc_lookup(const char *name);
 
+/**
+ * shim_is_first() - Whether no other copy of this library comes before us
+ * Of two, the second has nothing to do.
+ */
+bool shim_is_first(void);
+
 #endif
