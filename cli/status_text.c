@@ -133,6 +133,7 @@ bool status_text(const json_t *root, const char *only, FILE *to)
 	const json_t *connection;
 	size_t len = 0, i;
 	bool failing = false;
+	long long early = number_of(sender, "early");
 	char since[48];
 
 	status_ago(number_of(sender, "since_s"), since, sizeof(since));
@@ -155,5 +156,10 @@ bool status_text(const json_t *root, const char *only, FILE *to)
 		print_trouble(rows[i], to);
 		failing = true;
 	}
+	if (early > 0)
+		fprintf(to,
+			"\n%lld connects could not be held: the programs were "
+			"connected before the target had answered.\n",
+			early);
 	return failing;
 }

@@ -571,6 +571,7 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 		return;
 	}
 	request->hold = hold;
+	sender->early += early;
 	request->cookie = hold_cookie(&hold);
 	request->route = found == ROUTE_FOUND ? &sender->routes[index] : NULL;
 	request_enter(request);

@@ -42,13 +42,15 @@ void request_report_refused(const struct request *request, int verdict,
 
 void request_report_opened(const struct request *request)
 {
-	hybridge_log(HYBRIDGE_LOG_INFO, "session opened",
-		     HYBRIDGE_STR("conn", conn_name(request)),
-		     HYBRIDGE_STR("host", request->host),
-		     HYBRIDGE_NUM("port", request->port),
-		     HYBRIDGE_STR("session", request->session),
-		     HYBRIDGE_NUM("wait_ms",
-				  ms_since(request, request->started_us)));
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "session opened",
+		HYBRIDGE_STR("conn", conn_name(request)),
+		HYBRIDGE_STR("host", request->host),
+		HYBRIDGE_NUM("port", request->port),
+		HYBRIDGE_STR("session", request->session),
+		HYBRIDGE_STR("mode", request->hold.early ? "early" : "held"),
+		HYBRIDGE_NUM("wait_ms",
+			     ms_since(request, request->started_us)));
 }
 
 void request_report_abandoned(const struct request *request, const char *when)

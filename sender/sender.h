@@ -26,6 +26,7 @@ struct request;
  * @by_cookie, @by_address: The same, by A's cookie and by A's local address
  * @num_requests: Length of the list
  * @unmapped: Requests for a host that no connection has
+ * @early: Requests that could not be held: the program was connected before its target
  * @local:    The socket that requests come from
  * @since_us: When we started
  * @idle_exit: Whether to leave when nothing has happened for config.idle_exit_ms
@@ -41,6 +42,7 @@ struct sender {
 	struct request *by_address;
 	unsigned int num_requests;
 	uint64_t unmapped;
+	uint64_t early;
 	struct names names;
 	struct local *local;
 	int64_t since_us;

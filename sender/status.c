@@ -115,6 +115,17 @@ static json_t *route_json(const struct sender *sender, size_t index)
 		"last_used_s", used, "last_error", error_of(sender, route));
 }
 
+/* Programs whose connect() has no answer yet. */
+static json_int_t count_waiting(const struct sender *sender)
+{
+	json_int_t count = 0;
+
+	for (const struct request *request = sender->requests; request;
+	     request = request->next)
+		count += request->state < REQUEST_OPEN;
+	return count;
+}
+
 char *status_json(const struct sender *sender, const char *socket)
 {
 	json_t *connections = json_array();
@@ -123,12 +134,13 @@ char *status_json(const struct sender *sender, const char *socket)
 
 	for (size_t i = 0; i < sender->config.num_connections; i++)
 		json_array_append_new(connections, route_json(sender, i));
-	root = json_pack("{s:i, s:{s:s, s:i, s:I, s:s, s:s?}, s:o}", "schema",
-			 1, "sender", "version", HYBRIDGE_VERSION, "pid",
-			 (int)getpid(), "since_s",
+	root = json_pack("{s:i, s:{s:s, s:i, s:I, s:s, s:s?, s:I, s:I}, s:o}",
+			 "schema", 1, "sender", "version", HYBRIDGE_VERSION,
+			 "pid", (int)getpid(), "since_s",
 			 seconds_since(sender, sender->since_us), "socket",
-			 socket, "config", sender->config.path, "connections",
-			 connections);
+			 socket, "config", sender->config.path, "waiting",
+			 count_waiting(sender), "early",
+			 (json_int_t)sender->early, "connections", connections);
 	if (root)
 		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
@@ -206,6 +218,11 @@ static void write_metrics(void *owner, FILE *to)
 	write_head(to, "requests", "gauge",
 		   "Connects of programs that are held or open.");
 	fprintf(to, "hybridge_sender_requests %u\n", sender->num_requests);
+	write_head(to, "early_total", "counter",
+		   "Connects that could not be held: the program was connected "
+		   "before its target.");
+	fprintf(to, "hybridge_sender_early_total %llu\n",
+		(unsigned long long)sender->early);
 	write_connects(sender, to);
 	write_bytes(sender, to);
 }

@@ -17,6 +17,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "debug.h"
 #include "hold.h"
 #include "sys.h"
 
@@ -327,6 +328,11 @@ bool shim_hold_works(void)
 	if (now == MODE_UNKNOWN) {
 		now = test_hold();
 		mode = now;
+		if (now == MODE_EARLY)
+			shim_debug(shim_config(),
+				   "this kernel does not hold a connect(): "
+				   "connecting early",
+				   shim_span(""), 0);
 	}
 	return now != MODE_EARLY;
 }

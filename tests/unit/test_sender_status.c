@@ -62,6 +62,8 @@ static void status_tells_the_sender_and_its_connections(void **state)
 	assert_int_equal(number_of(sender, "pid"), getpid());
 	assert_int_equal(number_of(sender, "since_s"), 0);
 	assert_string_equal(text_of(sender, "socket"), "/x/s.sock");
+	assert_int_equal(number_of(sender, "waiting"), 0);
+	assert_int_equal(number_of(sender, "early"), 0);
 	assert_true(json_is_null(json_object_get(sender, "config")));
 	assert_string_equal(text_of(connection, "name"), "db");
 	assert_string_equal(text_of(connection, "relay"),
@@ -163,6 +165,7 @@ metrics_have_a_line_for_each_connection_and_no_other_form(void **state)
 		"# TYPE hybridge_sender_streams gauge\n",
 		"\nhybridge_sender_streams{connection=\"db\"} 0\n",
 		"\nhybridge_sender_requests 0\n",
+		"\nhybridge_sender_early_total 0\n",
 		"\nhybridge_sender_connects_total{connection=\"db\","
 		"result=\"refused\"} 0\n",
 		"\nhybridge_sender_bytes_total{connection=\"db\","
