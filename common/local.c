@@ -24,6 +24,8 @@ static const char *check_by_kind(const struct hybridge_local_msg *msg)
 		return named && msg->addr.family == 4
 			       ? NULL
 			       : "a name without its address";
+	case HYBRIDGE_LOCAL_UNKNOWN:
+		return named ? NULL : "no name";
 	case HYBRIDGE_LOCAL_PEER:
 		return addressed ? NULL : "no address to ask about";
 	case HYBRIDGE_LOCAL_STATUS:

@@ -260,6 +260,15 @@ static void dispatch(struct client *client, struct hybridge_local_msg *msg,
 	case HYBRIDGE_LOCAL_REFUSED:
 		note_refused(sender, msg);
 		break;
+	case HYBRIDGE_LOCAL_UNKNOWN:
+		hybridge_log(HYBRIDGE_LOG_WARNING,
+			     "a program could not resolve a name in a domain "
+			     "that has mapped ones",
+			     HYBRIDGE_STR("host", msg->host),
+			     HYBRIDGE_STR("hint",
+					  "to relay it, add HOST:PORT to the "
+					  "HYBRIDGE_*_HOSTS of its domain"));
+		break;
 	case HYBRIDGE_LOCAL_CONNECT:
 		break;
 	}

@@ -4,6 +4,7 @@
  * A hostent is plain memory, the caller's or static: for a mapped name it is
  * built here.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 
@@ -34,23 +35,36 @@ static struct hostent *fill_static(const struct shim_name *name, int family)
 	return &static_entry;
 }
 
+/* After libc's answer; of a name that exists there is nothing to tell. */
+static void look_at(const struct hostent *found, int h_err, const char *name)
+{
+	if (!found && (h_err == HOST_NOT_FOUND || h_err == TRY_AGAIN))
+		shim_suggest(name);
+}
+
 SHIM_EXPORT struct hostent *gethostbyname(const char *name)
 {
 	struct shim_name mapped;
+	struct hostent *found;
 
 	if (shim_name_resolve(name, &mapped))
 		return fill_static(&mapped, AF_INET);
-	return shim_libc_resolve()->gethostbyname(name);
+	found = shim_libc_resolve()->gethostbyname(name);
+	look_at(found, h_errno, name);
+	return found;
 }
 
 SHIM_EXPORT struct hostent *gethostbyname2(const char *name, int af)
 {
 	struct shim_name mapped;
+	struct hostent *found;
 
 	if ((af == AF_INET || af == AF_INET6) &&
 	    shim_name_resolve(name, &mapped))
 		return fill_static(&mapped, af);
-	return shim_libc_resolve()->gethostbyname2(name, af);
+	found = shim_libc_resolve()->gethostbyname2(name, af);
+	look_at(found, h_errno, name);
+	return found;
 }
 
 SHIM_EXPORT int gethostbyname_r(const char *name, struct hostent *result_buf,
@@ -58,13 +72,17 @@ SHIM_EXPORT int gethostbyname_r(const char *name, struct hostent *result_buf,
 				struct hostent **result, int *h_errnop)
 {
 	struct shim_name mapped;
+	int ret;
 
 	if (shim_name_resolve(name, &mapped))
 		return shim_hostent_reply(
 			fill(result_buf, buf, buflen, &mapped, AF_INET),
 			result_buf, result, h_errnop);
-	return shim_libc_resolve()->gethostbyname_r(name, result_buf, buf,
-						    buflen, result, h_errnop);
+	ret = shim_libc_resolve()->gethostbyname_r(name, result_buf, buf,
+						   buflen, result, h_errnop);
+	if (ret != ERANGE)
+		look_at(*result, *h_errnop, name);
+	return ret;
 }
 
 // NOLINTNEXTLINE(readability-function-size): as libc's
@@ -74,12 +92,16 @@ SHIM_EXPORT int gethostbyname2_r(const char *name, int af,
 				 int *h_errnop)
 {
 	struct shim_name mapped;
+	int ret;
 
 	if ((af == AF_INET || af == AF_INET6) &&
 	    shim_name_resolve(name, &mapped))
 		return shim_hostent_reply(
 			fill(result_buf, buf, buflen, &mapped, af), result_buf,
 			result, h_errnop);
-	return shim_libc_resolve()->gethostbyname2_r(name, af, result_buf, buf,
-						     buflen, result, h_errnop);
+	ret = shim_libc_resolve()->gethostbyname2_r(name, af, result_buf, buf,
+						    buflen, result, h_errnop);
+	if (ret != ERANGE)
+		look_at(*result, *h_errnop, name);
+	return ret;
 }

@@ -45,6 +45,15 @@ bool shim_name_of_address(const struct hybridge_ip *ip,
 			  char out[static SHIM_HOST_SIZE]);
 
 /**
+ * shim_suggest() - A look-up of a name that is not mapped has failed
+ * @name: As the program asked for it; may be NULL
+ *
+ * Tells the sender's log when the map has other names of the same domain.
+ * Leaves errno alone.
+ */
+void shim_suggest(const char *name);
+
+/**
  * struct shim_hostent - Everything that a hostent(3) points to
  */
 struct shim_hostent {

@@ -60,9 +60,14 @@ SHIM_EXPORT int getaddrinfo(const char *name, const char *service,
 	struct shim_name mapped;
 	int ret;
 
-	if ((req && req->ai_flags & AI_NUMERICHOST) ||
-	    !shim_name_resolve(name, &mapped))
+	if (req && req->ai_flags & AI_NUMERICHOST)
 		return libc->getaddrinfo(name, service, req, pai);
+	if (!shim_name_resolve(name, &mapped)) {
+		ret = libc->getaddrinfo(name, service, req, pai);
+		if (ret == EAI_NONAME || ret == EAI_AGAIN)
+			shim_suggest(name);
+		return ret;
+	}
 	if (req) {
 		own.ai_flags = req->ai_flags & ~(AI_ADDRCONFIG | AI_ALL);
 		own.ai_family = req->ai_family;

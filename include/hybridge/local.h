@@ -16,6 +16,8 @@
  *	STATUS	 answered by packets of JSON text until end of file
  *	REFUSED	 the shim refused a connect() itself (port not mapped ...): for the
  *		 sender's log and counters; @detail is the errno; no answer
+ *	UNKNOWN	 a name that is not mapped could not be resolved, though others of
+ *		 its domain are mapped: for the sender's log; no answer
  */
 #ifndef HYBRIDGE_LOCAL_H
 #define HYBRIDGE_LOCAL_H
@@ -35,6 +37,7 @@ enum hybridge_local_kind {
 	HYBRIDGE_LOCAL_PEER,
 	HYBRIDGE_LOCAL_STATUS,
 	HYBRIDGE_LOCAL_REFUSED,
+	HYBRIDGE_LOCAL_UNKNOWN,
 };
 
 enum hybridge_local_flags {

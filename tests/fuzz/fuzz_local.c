@@ -20,7 +20,7 @@ static void check_message(struct fuzz_input in)
 		return;
 	MUST(msg.magic == HYBRIDGE_LOCAL_MAGIC);
 	MUST(msg.kind >= HYBRIDGE_LOCAL_CONNECT &&
-	     msg.kind <= HYBRIDGE_LOCAL_REFUSED);
+	     msg.kind <= HYBRIDGE_LOCAL_UNKNOWN);
 	MUST((msg.flags & ~HYBRIDGE_LOCAL_EARLY) == 0);
 	MUST(hybridge_local_size(&msg) == len);
 	MUST(msg.host_len < sizeof(msg.host));

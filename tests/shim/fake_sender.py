@@ -20,7 +20,7 @@ import time
 
 MAGIC = 0x68796231
 VERDICT = 0x48590000
-CONNECT, NAME, PEER, STATUS, REFUSED = range(1, 6)
+CONNECT, NAME, PEER, STATUS, REFUSED, UNKNOWN = range(1, 7)
 EARLY = 1
 FIXED = struct.Struct("=IBBHHHiB16s3x")
 
@@ -197,12 +197,17 @@ class FakeSender:
         """The next CONNECT."""
         return self.connects.get(timeout=timeout)
 
-    def next_other(self, kind, timeout=5):
-        """The first message of this kind, waiting for it."""
+    def await_other(self, kind, count=1, timeout=5):
+        """Waits for so many messages of this kind; returns them."""
 
         def found():
             return [m for m in self.others if m.kind == kind]
 
         with self.arrived:
-            assert self.arrived.wait_for(found, timeout), "no such message"
-            return found()[0]
+            enough = self.arrived.wait_for(lambda: len(found()) >= count, timeout)
+            assert enough, f"{len(found())} of {count} messages"
+            return found()
+
+    def next_other(self, kind, timeout=5):
+        """The first message of this kind, waiting for it."""
+        return self.await_other(kind, timeout=timeout)[0]

@@ -4,8 +4,9 @@
 import ipaddress
 import os
 import shutil
+import textwrap
 
-from fake_sender import NAME, FakeSender
+from fake_sender import NAME, UNKNOWN, FakeSender
 from harness import TOOLS, address, finish, place
 
 import tap
@@ -128,7 +129,9 @@ def test_names_that_are_not_mapped_go_to_libc():
             )
         )
         assert got == ["127.0.0.1"] + ["unknown"] * 4, got
-        assert here.log() == ""
+        # Two have mapped neighbours.
+        told = [line.rpartition(" ")[2] for line in here.log().splitlines()]
+        assert told == ["sub.corp", "xdb.corp"], told
 
 
 def test_the_old_functions_know_mapped_names():
@@ -235,6 +238,31 @@ def test_the_range_can_be_configured():
             got = finish(here.python(code, env=here.env(HYBRIDGE_RANGE=setting)))
             assert got == want, (setting, got)
         assert "nonsense" in here.log()
+
+
+def test_an_unknown_neighbour_of_a_mapped_name_is_told_to_the_senders_log():
+    lookups = """
+        import ctypes, socket
+        libc = ctypes.CDLL(None)
+        libc.gethostbyname.restype = ctypes.c_void_p
+        for name in sys.argv[1:]:
+            for look_up in (lambda: socket.getaddrinfo(name, 1), lambda: socket.gethostbyname_ex(name),
+                            lambda: libc.gethostbyname(name.encode()) or 1 / 0):
+                try:
+                    look_up()
+                    print("found")
+                except (OSError, ZeroDivisionError):
+                    pass
+    """
+    with place("db.corp.test:5432 *.sub.test:1 10.1.1.1:1") as here, FakeSender(here.socket) as sender:
+        told = ["other.Corp.test", "other.corp.test."]
+        silent = ["corp.test", "other.test", "sub.test", "localhost", "10.1.1.2", "nodots"]
+        program = here.python("import sys\n" + textwrap.dedent(lookups), *silent, *told,
+                              env=here.env(RES_OPTIONS="timeout:1 attempts:1"))
+        finish(program, 60)
+        names = [m.host for m in sender.await_other(UNKNOWN, 3 * len(told))]
+        assert names == [name for name in told for _ in range(3)], names
+        assert "unknown name in a domain that has mapped ones: other.Corp.test" in here.log()
 
 
 def test_getent_and_a_shell_work_unharmed():

@@ -40,6 +40,7 @@ static void sound_messages_pass_and_their_host_is_terminated(void **state)
 		{HYBRIDGE_LOCAL_PEER, 4, ""},
 		{HYBRIDGE_LOCAL_STATUS, 0, ""},
 		{HYBRIDGE_LOCAL_REFUSED, 4, ""},
+		{HYBRIDGE_LOCAL_UNKNOWN, 0, "x.corp"},
 	};
 
 	(void)state;
@@ -85,7 +86,7 @@ static void unsound_messages_are_refused_with_a_reason(void **state)
 	msg = good;
 	msg.kind = 0;
 	assert_non_null(hybridge_local_valid(&msg, size));
-	msg.kind = HYBRIDGE_LOCAL_REFUSED + 1;
+	msg.kind = HYBRIDGE_LOCAL_UNKNOWN + 1;
 	assert_non_null(hybridge_local_valid(&msg, size));
 	msg = good;
 	msg.flags = 2;
