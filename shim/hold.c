@@ -23,6 +23,7 @@
 
 #define HOLD_TTL 255
 #define TEST_MS  100
+#define V6_MARK  1 /* IPV6_MINHOPCOUNT that every packet has: marks the socket */
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -35,7 +36,6 @@ enum mode {
 };
 
 static _Atomic enum mode mode;
-static atomic_bool used_v6;
 
 static int get_int(int fd, int level, int name)
 {
@@ -256,15 +256,15 @@ int shim_hold_open(int fd, const struct shim_socket *socket,
 	if (ret < 0)
 		return ret;
 	if (domain == AF_INET6)
-		used_v6 = true;
+		set_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, V6_MARK);
 	else if (is_v6)
 		map_address(out);
 	return 0;
 }
 
-bool shim_hold_used_v6(void)
+bool shim_hold_was_v6(int fd)
 {
-	return used_v6;
+	return get_int(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT) == V6_MARK;
 }
 
 static int test_completion(const struct shim_hold *hold, int fd)

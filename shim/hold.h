@@ -72,9 +72,10 @@ void shim_hold_close(struct shim_hold *hold);
 bool shim_hold_works(void);
 
 /**
- * shim_hold_used_v6() - Whether this process has made a hold on ::1
+ * shim_hold_was_v6() - Whether a socket was held on ::1
  * From ::1 alone one cannot tell what the program asked for.
+ * @fd: An AF_INET6 socket, from whatever process
  */
-bool shim_hold_used_v6(void);
+bool shim_hold_was_v6(int fd);
 
 #endif

@@ -93,8 +93,9 @@ static bool translate(const struct shim_config *config, int fd,
 
 	entry = shim_match_address(config, &peer->ip, &v4);
 	if (v4 == 0) {
-		if (peer->ip.family == 6 && shim_hold_used_v6() &&
-		    memcmp(peer->ip.bytes, loopback, 16) == 0)
+		if (peer->ip.family == 6 &&
+		    memcmp(peer->ip.bytes, loopback, 16) == 0 &&
+		    shim_hold_was_v6(fd))
 			ask(config, fd, peer);
 	} else if (entry ? !has_port(config, entry, peer->port)
 			 : (config->has_suffix || config->has_wide_block) &&
