@@ -86,8 +86,7 @@ class Starts:
         for start in self.all():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(start["pid"], signal.SIGKILL)
-            while is_running(start["pid"]):
-                time.sleep(0.002)
+            wait_for(lambda pid=start["pid"]: not is_running(pid), "the sender's end")
 
 
 def is_running(pid):
@@ -110,6 +109,13 @@ def starts(**options):
             yield here, started
         finally:
             started.stop()
+
+
+def wait_for(condition, what, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not in {seconds} s: {what}"
+        time.sleep(0.002)
 
 
 def dial(here, started, **env):
@@ -343,6 +349,12 @@ def test_the_sender_is_found_beside_the_library():
                 started.stop()
 
 
+def sockets_of(path):
+    """The listener at this path, and whatever waits there to be accepted."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
+        return sum(1 for line in table if line.rstrip().endswith(path))
+
+
 def test_requests_wait_while_too_many_descriptors_are_under_way():
     with place() as here:
         os.chmod(here.directory, 0o755)
@@ -368,7 +380,8 @@ def test_requests_wait_while_too_many_descriptors_are_under_way():
             env=here.env(HYBRIDGE_SOCKET=here.socket),
         )
         assert program.stdout.readline() == "ready\n"
-        time.sleep(0.2)
+        # Three descriptors each, so that the 34th is the last that fits.
+        wait_for(lambda: sockets_of(here.socket) > 34, "the first requests")
         with FakeSender(here.socket, listener=listener) as sender:
             requests = [sender.next() for _ in range(60)]
             assert finish(program) == "{'EINPROGRESS'}"
