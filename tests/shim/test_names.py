@@ -240,6 +240,60 @@ def test_the_range_can_be_configured():
         assert "nonsense" in here.log()
 
 
+def test_the_map_wins_over_the_hosts_file_and_needs_no_full_name():
+    names = ("localhost", "db", "my_db.corp", "xn--bcher-kva.corp", "ip6-localhost")
+    with place(" ".join(f"{name}:5432" for name in names)) as here:
+        got = lines(
+            here.python(
+                "import socket, sys\nfor name in sys.argv[1:]: print(socket.gethostbyname(name))",
+                *names,
+                env=here.env(LOCALDOMAIN="corp"),
+            )
+        )
+        assert got == [address(name) for name in names], got
+
+
+def test_search_domains_are_libcs_affair():
+    with place() as here:
+        # "db" is not mapped, "db.corp" is: what libc makes of a short name stays its own.
+        program = here.python(
+            """
+        import socket
+        try:
+            print(socket.gethostbyname("db"))
+        except OSError:
+            print("unknown")
+        """,
+            env=here.env(LOCALDOMAIN="corp", RES_OPTIONS="timeout:1 attempts:1 ndots:3"),
+        )
+        assert finish(program) == "unknown"
+
+
+def test_lookups_and_forks_at_the_same_time_never_hang():
+    with place() as here:
+        program = here.python(
+            """
+        import encodings.idna, os, socket, threading
+        over = False
+        def run():
+            while not over:
+                socket.getaddrinfo("db.corp", 5432)
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        [t.start() for t in threads]
+        results = set()
+        for _ in range(50):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(len(socket.getaddrinfo("db.corp", 5432, type=socket.SOCK_STREAM)))
+            results.add(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        over = True
+        [t.join() for t in threads]
+        print(results)
+        """
+        )
+        assert finish(program, 40) == "{1}"
+
+
 def test_an_unknown_neighbour_of_a_mapped_name_is_told_to_the_senders_log():
     lookups = """
         import ctypes, socket
