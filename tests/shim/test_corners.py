@@ -439,6 +439,17 @@ def test_the_name_that_a_program_verifies_is_the_one_it_asked_for():
         assert finish(program) == "no TLS there"
 
 
+def test_a_sender_that_hangs_up_at_once_is_a_refusal_and_no_signal():
+    with place() as here, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(here.socket)
+        listener.listen()
+        programs = [here.tool("dial", "connect", "db.corp", "5432") for _ in range(20)]
+        for _ in programs:
+            listener.accept()[0].close()
+        # Some had sent their request by then, some had not: none may die of SIGPIPE.
+        assert [finish(program) for program in programs] == ["errno 111"] * len(programs)
+
+
 def test_every_thread_of_a_busy_program_gets_its_own_answer():
     """Verdicts lie in the sockets: whoever asks first takes nothing from another."""
 

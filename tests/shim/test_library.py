@@ -372,14 +372,42 @@ def test_it_stacks_with_another_preload_that_hooks_connect():
             assert finish(program) == "other hi"
 
 
+def test_the_table_of_failure_modes_answers_each_and_names_tests_that_exist():
+    with open(os.path.join(ROOT, "tests", "shim", "README.md"), encoding="utf-8") as file:
+        rows = [line.split(" | ") for line in file if re.match(r"\| \d+ ", line)]
+    assert [int(row[0].strip("| ")) for row in rows] == list(range(1, 57))
+    named = 0
+    for number, (_, failure, answer, evidence) in enumerate(rows, 1):
+        tests = re.findall(r"`(\w+/\w+): ([^`]+)`", evidence)
+        assert failure and answer and (tests or "cannot" in evidence), f"row {number} is empty"
+        for path, name in tests:
+            assert has_test(path, name), f"row {number}: {path} has no test '{name}'"
+        named += len(tests)
+    assert named > 56, named
+
+
+def has_test(path, name):
+    """Whether tests/PATH.py, or .c for a unit test, has the test of this name."""
+    if path == "matrix/clients":
+        return os.path.exists(os.path.join(ROOT, "tests", path, name + ".py"))
+    function = name.replace(" ", "_")
+    for ending, definition in ((".py", rf"^def test_{function}\("), (".c", rf"\b{function}\(\s*void \*\*")):
+        with contextlib.suppress(FileNotFoundError):
+            with open(os.path.join(ROOT, "tests", path + ending), encoding="utf-8") as file:
+                return re.search(definition, file.read(), re.M) is not None
+    return False
+
+
 def test_an_unmapped_connect_costs_next_to_nothing():
     with place() as here:
-        with_shim = float(finish(here.tool("cost")))
-        env = here.env()
-        del env["LD_PRELOAD"]
-        without = float(finish(here.tool("cost", env=env)))
-        # 100 ns is meant; a machine that is busy with other things gets more.
-        assert with_shim - without < 1000, (with_shim, without)
+        bare = here.env()
+        del bare["LD_PRELOAD"]
+        with_shim, without = [], []
+        # Each is the best of many; what else the machine does only adds.
+        for _ in range(4):
+            with_shim.append(float(finish(here.tool("cost"))))
+            without.append(float(finish(here.tool("cost", env=bare))))
+        assert min(with_shim) - min(without) < 100, (with_shim, without)
 
 
 if __name__ == "__main__":
