@@ -10,9 +10,9 @@ import subprocess
 import clients
 import servers
 import tap
-from harness import BUILD, DEADLINE, PYTHON, World, main, until
+from harness import BUILD, DEADLINE, PYTHON, SLOWNESS, World, main, until
 
-MANY = 1000
+MANY = 1000 if SLOWNESS == 1 else 100
 WARM = 4  # connections to the relay that a sender keeps open
 NOHOLD = os.path.join(BUILD, "tests", "shim", "nohold")
 ENOPROTOOPT = 92
@@ -67,7 +67,7 @@ def give_up(app, target, seconds):
     before = target.accepted
     program = app.run([PYTHON, "-c", GIVE_UP, str(MANY)])
     assert program.status == 0, program.err
-    assert status(app)["sender"]["waiting"] == MANY, status(app)
+    until(lambda: status(app)["sender"]["waiting"] == MANY, "all of them at the sender")
     target.answer()
 
     def over():
@@ -104,7 +104,8 @@ def test_a_thousand_abandoned_connects_leave_nothing_in_sender_relay_and_agent()
         until(lambda: status(app)["sender"]["waiting"] == 0, "the end of the others", 3 * DEADLINE)
         until(back, f"the descriptors of sender, relay, agent back to {before}")
         grown = [resident_kib(one) - size for one, size in zip(daemons, sizes)]
-        assert max(grown) < 2048, f"sender, relay, agent have grown by {grown} KiB"
+        # A sanitizer keeps what was freed for a while.
+        assert max(grown) < 2048 or SLOWNESS > 1, f"sender, relay, agent have grown by {grown} KiB"
         clients.expect_echo(app, "db.corp", 5432)
 
 
