@@ -24,12 +24,14 @@ static struct addrinfo *to;
 /* Blocks; returns 0 when "hi" came back. */
 static int talk(void)
 {
-	char answer[8] = "";
 	int fd = socket(to->ai_family, SOCK_STREAM, 0);
 	int ret = connect(fd, to->ai_addr, to->ai_addrlen);
 
-	if (ret == 0 && write(fd, "hi", 2) == 2)
+	if (ret == 0 && write(fd, "hi", 2) == 2) {
+		char answer[8];
+
 		ret = read(fd, answer, sizeof(answer)) == 2 ? 0 : -1;
+	}
 	close(fd);
 	return ret;
 }
