@@ -16,6 +16,8 @@
 
 #define DRAIN_DEFAULT_MS    10000
 #define MAX_STREAMS_DEFAULT 5000 /* as Azure Relay allows for a namespace */
+#define PING_DEFAULT_MS     30000
+#define PING_MIN_MS         100 /* less is no use, and costs */
 
 enum relay_key {
 	KEY_LISTEN,
@@ -26,6 +28,8 @@ enum relay_key {
 	KEY_DIR,
 	KEY_DRAIN,
 	KEY_MAX_STREAMS,
+	KEY_PING,
+	KEY_RECYCLE,
 	KEY_STATUS_LISTEN,
 	KEY_FAST_CRYPTO,
 	KEY_LOG_LEVEL,
@@ -60,6 +64,14 @@ const struct hybridge_key relay_config_keys[] = {
 			     "Streams of one hybrid connection at the same "
 			     "time.",
 			     false},
+	[KEY_PING] = {"HYBRIDGE_RELAY_PING", "DURATION",
+		      "Silence after which a control channel or a stream is "
+		      "pinged; three times as long, and it is dead.",
+		      false},
+	[KEY_RECYCLE] = {"HYBRIDGE_RELAY_RECYCLE", "DURATION",
+			 "Age at which a control channel is closed and must "
+			 "be opened anew, as Azure does after 24h; 0: never.",
+			 false},
 	[KEY_STATUS_LISTEN] = {"HYBRIDGE_STATUS_LISTEN", "HOST:PORT",
 			       "Where /livez, /readyz and /metrics are served.",
 			       false},
@@ -90,7 +102,7 @@ static const struct settings_table table = {
 	.keys = relay_config_keys,
 	.foreign = is_foreign,
 	.hint = "the relay's keys are HYBRIDGE_RELAY_ and LISTEN, CERT, KEY, "
-		"HOSTS, PUBLIC, DIR, DRAIN or MAX_STREAMS; "
+		"HOSTS, PUBLIC, DIR, DRAIN, MAX_STREAMS, PING or RECYCLE; "
 		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_FAST_CRYPTO, "
 		"HYBRIDGE_LOG_LEVEL, "
 		"HYBRIDGE_LOG_FORMAT, HYBRIDGE_ALLOW_OPEN_FILES",
@@ -270,6 +282,32 @@ static int read_hosts(const struct settings *settings,
 	return ok ? 0 : fail_memory(err);
 }
 
+static int read_duration(const struct settings *settings, size_t key,
+			 uint32_t *ms, struct hybridge_error *err)
+{
+	const struct settings_item *item = settings_get(settings, key, "");
+
+	if (!item || hybridge_parse_duration(item->value, ms) == 0)
+		return 0;
+	settings_fail(settings, item, err, ": '%.60s' is no duration",
+		      item->value);
+	hybridge_hint(err, "for example 500ms, 10s, 5m or 2h");
+	return -1;
+}
+
+static int read_ping(const struct settings *settings,
+		     struct relay_config *config, struct hybridge_error *err)
+{
+	if (read_duration(settings, KEY_PING, &config->ping_ms, err) < 0)
+		return -1;
+	if (config->ping_ms >= PING_MIN_MS)
+		return 0;
+	settings_fail(settings, settings_get(settings, KEY_PING, ""), err,
+		      " is less than %d ms", PING_MIN_MS);
+	hybridge_hint(err, "a peer that answers late is taken for dead");
+	return -1;
+}
+
 static int read_limits(const struct settings *settings,
 		       struct relay_config *config, struct hybridge_error *err)
 {
@@ -277,13 +315,12 @@ static int read_limits(const struct settings *settings,
 
 	config->drain_ms = DRAIN_DEFAULT_MS;
 	config->max_streams = MAX_STREAMS_DEFAULT;
-	item = settings_get(settings, KEY_DRAIN, "");
-	if (item && hybridge_parse_duration(item->value, &config->drain_ms)) {
-		settings_fail(settings, item, err, ": '%.60s' is no duration",
-			      item->value);
-		hybridge_hint(err, "for example 500ms, 10s, 5m or 2h");
+	config->ping_ms = PING_DEFAULT_MS;
+	if (read_duration(settings, KEY_DRAIN, &config->drain_ms, err) < 0 ||
+	    read_duration(settings, KEY_RECYCLE, &config->recycle_ms, err) <
+		    0 ||
+	    read_ping(settings, config, err) < 0)
 		return -1;
-	}
 	item = settings_get(settings, KEY_MAX_STREAMS, "");
 	if (!item)
 		return 0;

@@ -27,6 +27,8 @@ extern const struct hybridge_key relay_config_keys[];
  * @dir:           Folder with one *.env file per hybrid connection
  * @drain_ms:      How long streams may go on after SIGTERM
  * @max_streams:   Of one hybrid connection, at the same time
+ * @ping_ms:       Silence after which a channel or a stream is pinged
+ * @recycle_ms:    Age at which a control channel is closed; 0: never
  * @status_listen: HOST:PORT or NULL
  * @fast_crypto:   Who encrypts TLS records
  * @allow_open:    Files with secrets may be open to others
@@ -41,6 +43,8 @@ struct relay_config {
 	char *dir;
 	uint32_t drain_ms;
 	uint32_t max_streams;
+	uint32_t ping_ms;
+	uint32_t recycle_ms;
 	char *status_listen;
 	enum hybridge_fast_crypto fast_crypto;
 	enum hybridge_log_level log_level;

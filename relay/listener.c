@@ -33,6 +33,7 @@ struct listener {
 	char session[TRACKING_SHORT];
 	int64_t expiry; /* of its token, seconds since the epoch */
 	int64_t opened_us;
+	int64_t recycle_us; /* when it is closed, or 0 */
 	struct hybridge_timer timer;
 	struct listener *prev;
 	struct listener *next;
@@ -91,18 +92,50 @@ static int pass_invite(struct bus_member *member,
 
 static void on_expiry(struct hybridge_timer *timer);
 
-/* Wakes at the end of the grace, or once a day when that is far. */
+static bool is_expired(const struct listener *listener)
+{
+	return listener->expiry + GRACE_SECONDS <= (int64_t)time(NULL);
+}
+
+/* Until its recycling; INT64_MAX when there is none. */
+static int64_t recycle_left_ms(const struct listener *listener)
+{
+	if (listener->recycle_us == 0)
+		return INT64_MAX;
+	return (listener->recycle_us -
+		hybridge_loop_now_us(listener->relay->loop)) /
+	       1000;
+}
+
+/* Those that came together must not all leave together. */
+static void plan_recycle(struct listener *listener)
+{
+	uint32_t age_ms = listener->relay->config.recycle_ms;
+
+	if (age_ms > 0)
+		listener->recycle_us =
+			listener->opened_us +
+			(int64_t)(age_ms -
+				  arc4random_uniform(age_ms / 10 + 1)) *
+				1000;
+}
+
+/* Wakes at the end of the grace or for the recycling, once a day when both are far. */
 static int arm_expiry(struct listener *listener)
 {
 	int64_t left = listener->expiry + GRACE_SECONDS - (int64_t)time(NULL);
+	int64_t left_ms;
 
-	if (left < 0)
-		left = 0;
 	if (left > TIMER_MAX_SECONDS)
 		left = TIMER_MAX_SECONDS;
+	left_ms = left * 1000;
+	if (left_ms > recycle_left_ms(listener))
+		left_ms = recycle_left_ms(listener);
+	if (left_ms < 0)
+		left_ms = 0;
 	listener->timer.fire = on_expiry;
 	return hybridge_timer_set(listener->relay->loop, &listener->timer,
-				  (uint32_t)left * 1000);
+				  (uint32_t)left_ms);
 }
 
 static void on_expiry(struct hybridge_timer *timer)
@@ -110,12 +143,16 @@ static void on_expiry(struct hybridge_timer *timer)
 	struct listener *listener =
 		hybridge_container(timer, struct listener, timer);
 
-	if (listener->expiry + GRACE_SECONDS > (int64_t)time(NULL) &&
-	    arm_expiry(listener) == 0)
-		return;
-	close_listener(listener, HYBRIDGE_WS_POLICY,
-		       "ExpiredToken: The token has expired and was not "
-		       "renewed");
+	if (is_expired(listener))
+		close_listener(listener, HYBRIDGE_WS_POLICY,
+			       "ExpiredToken: The token has expired and was "
+			       "not renewed");
+	else if (recycle_left_ms(listener) <= 0)
+		/* Azure's words. */
+		close_listener(listener, HYBRIDGE_WS_INTERNAL,
+			       "InternalServerError: NameRenewalFailed");
+	else if (arm_expiry(listener) != 0)
+		close_listener(listener, HYBRIDGE_WS_INTERNAL, "out of memory");
 }
 
 static void on_renew(struct listener *listener, const char *token)
@@ -220,10 +257,10 @@ static int upgrade(const struct call *call, struct listener *listener)
 		.message = on_message,
 		.end = on_end,
 	};
-	static const struct hybridge_channel_args args = {
+	const struct hybridge_channel_args args = {
 		.is_client = false,
 		.message_max = HYBRIDGE_MESSAGE_MAX,
-		.ping_ms = RELAY_PING_MS,
+		.ping_ms = call->relay->config.ping_ms,
 	};
 	const struct hybridge_span none = {"", 0};
 	char accept[29];
@@ -254,6 +291,7 @@ static void start(const struct call *call, const struct entity *entity,
 	}
 	listener->meter->listeners++;
 	listener->expiry = expiry;
+	plan_recycle(listener);
 	DL_APPEND(relay->listeners, listener);
 	if (upgrade(call, listener) != 0) {
 		retire(listener);

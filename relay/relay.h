@@ -16,8 +16,6 @@
 #include "entities.h"
 #include "meter.h"
 
-#define RELAY_PING_MS 30000 /* of control channels and streams */
-
 struct door;
 struct held;
 struct invite;

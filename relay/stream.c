@@ -51,7 +51,7 @@ void stream_start(struct held *held, struct hybridge_conn *listener)
 	struct stream *stream = calloc(1, sizeof(*stream));
 	struct splice_args args = {
 		.conns = {[SPLICE_LISTENER] = listener},
-		.ping_ms = RELAY_PING_MS,
+		.ping_ms = relay->config.ping_ms,
 		.totals = held->meter->bytes,
 		.done = on_done,
 		.owner = stream,

@@ -68,6 +68,7 @@ function watch(as, socket) {
 	socket.on("message", (data, flag) => {
 		onMessage(as, data, typeof data === "string" || flag === false);
 	});
+	socket.on("ping", () => tell(as, "pinged"));
 	socket.on("close", (code, reason) => tell(as, "closed", { code, reason: String(reason) }));
 	socket.on("error", (error) => tell(as, "failed", { text: error.message }));
 	return socket;

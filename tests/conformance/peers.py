@@ -26,6 +26,7 @@ from harness import (  # noqa: E402, F401
     Relay,
     World,
     main,
+    new_key,
     until,
 )
 

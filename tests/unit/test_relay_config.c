@@ -43,6 +43,8 @@ static void load_fills_in_defaults(void **state)
 	assert_null(config.status_listen);
 	assert_int_equal(config.drain_ms, 10000);
 	assert_int_equal(config.max_streams, 5000);
+	assert_int_equal(config.ping_ms, 30000);
+	assert_int_equal(config.recycle_ms, 0);
 	assert_int_equal(config.log_level, HYBRIDGE_LOG_INFO);
 	assert_true(has_host(&config, "0.0.0.0"));
 	assert_true(has_host(&config, "localhost"));
@@ -60,6 +62,8 @@ static void load_reads_every_setting(void **state)
 		       "HYBRIDGE_RELAY_PUBLIC=pub.test:8443\n"
 		       "HYBRIDGE_RELAY_DRAIN=500ms\n"
 		       "HYBRIDGE_RELAY_MAX_STREAMS=7\n"
+		       "HYBRIDGE_RELAY_PING=250ms\n"
+		       "HYBRIDGE_RELAY_RECYCLE=24h\n"
 		       "HYBRIDGE_STATUS_LISTEN=127.0.0.1:0\n"
 		       "HYBRIDGE_FAST_CRYPTO=off\n"
 		       "HYBRIDGE_LOG_LEVEL=debug\n"
@@ -72,6 +76,8 @@ static void load_reads_every_setting(void **state)
 	assert_string_equal(config.public_host, "pub.test:8443");
 	assert_int_equal(config.drain_ms, 500);
 	assert_int_equal(config.max_streams, 7);
+	assert_int_equal(config.ping_ms, 250);
+	assert_int_equal(config.recycle_ms, 86400000);
 	assert_string_equal(config.status_listen, "127.0.0.1:0");
 	assert_int_equal(config.fast_crypto, HYBRIDGE_FAST_CRYPTO_OFF);
 	assert_int_equal(config.log_level, HYBRIDGE_LOG_DEBUG);
@@ -135,6 +141,12 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 		{MINIMUM "HYBRIDGE_RELAY_HOSTS='a b/c'\n", "'b/c'", "blanks"},
 		{MINIMUM "HYBRIDGE_RELAY_DRAIN=soon\n", "'soon' is no duration",
 		 "10s"},
+		{MINIMUM "HYBRIDGE_RELAY_PING=often\n",
+		 "'often' is no duration", "10s"},
+		{MINIMUM "HYBRIDGE_RELAY_PING=99ms\n",
+		 ":3: HYBRIDGE_RELAY_PING is less than 100 ms", "late"},
+		{MINIMUM "HYBRIDGE_RELAY_RECYCLE=daily\n",
+		 "'daily' is no duration", "10s"},
 		{MINIMUM "HYBRIDGE_RELAY_MAX_STREAMS=0\n", "is not a number",
 		 ""},
 		{MINIMUM "HYBRIDGE_FAST_CRYPTO=1\n",
@@ -247,6 +259,12 @@ static void example_shows_the_defaults(void **state)
 	assert_non_null(strstr(text, line));
 	snprintf(line, sizeof(line), "\nHYBRIDGE_RELAY_DRAIN='%us'\n",
 		 config.drain_ms / 1000);
+	assert_non_null(strstr(text, line));
+	snprintf(line, sizeof(line), "\nHYBRIDGE_RELAY_PING='%us'\n",
+		 config.ping_ms / 1000);
+	assert_non_null(strstr(text, line));
+	snprintf(line, sizeof(line), "\nHYBRIDGE_RELAY_RECYCLE='%u'\n",
+		 config.recycle_ms);
 	assert_non_null(strstr(text, line));
 	relay_config_free(&config);
 }
