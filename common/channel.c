@@ -12,6 +12,7 @@
 #include <hybridge/channel.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 
 #include "queue.h"
 #include "text.h"
+#include "utf8.h"
 
 #define CLOSE_PATIENCE_MS 5000
 #define PENDING_MAX       (4u << 20)
@@ -39,7 +41,7 @@ struct hybridge_channel {
 	struct hybridge_ws_reader reader;
 	struct queue message;
 	bool message_is_text;
-	uint16_t code;
+	uint16_t code; /* of the first Close, once there is one */
 	char reason[REASON_MAX + 1];
 	int64_t heard_us;
 	struct hybridge_timer timer; /* ping, or patience while closing */
@@ -115,6 +117,16 @@ static void send_close(struct hybridge_channel *channel, uint16_t code,
 	send_control(channel, HYBRIDGE_WS_CLOSE, payload, len + 2);
 }
 
+/* The peer has answered our Close: what we said is the reason, not the echo. */
+static void finish_as_we_said(struct hybridge_channel *channel)
+{
+	char reason[sizeof(channel->reason)];
+
+	memcpy(reason, channel->reason, sizeof(reason));
+	finish(channel, HYBRIDGE_CONN_ORDERLY, channel->code, reason,
+	       strlen(reason));
+}
+
 static void on_control(struct hybridge_channel *channel,
 		       const struct hybridge_ws_piece *piece)
 {
@@ -128,13 +140,28 @@ static void on_control(struct hybridge_channel *channel,
 			     piece->len);
 	if (piece->opcode != HYBRIDGE_WS_CLOSE)
 		return;
+	if (channel->state == CLOSING) {
+		finish_as_we_said(channel);
+		return;
+	}
 	/* RFC 6455 5.5.1: a Close is answered with the same code. */
-	if (channel->state == OPEN)
-		send_control(channel, HYBRIDGE_WS_CLOSE, piece->data,
-			     piece->len < 2 ? 0 : 2);
+	send_control(channel, HYBRIDGE_WS_CLOSE, piece->data,
+		     piece->len < 2 ? 0 : 2);
 	finish(channel, HYBRIDGE_CONN_ORDERLY,
 	       hybridge_ws_close_code(piece->data, piece->len), reason,
 	       reason_len);
+}
+
+/* RFC 6455 8.1: text that is not UTF-8 ends the connection. */
+static void deliver(struct hybridge_channel *channel, const char *data,
+		    size_t len)
+{
+	if (channel->message_is_text && !utf8_is_valid(data, len))
+		hybridge_channel_close(channel, HYBRIDGE_WS_BAD_DATA,
+				       "text that is not UTF-8");
+	else
+		channel->ops->message(channel->owner, channel->message_is_text,
+				      data, len);
 }
 
 static void on_data(struct hybridge_channel *channel,
@@ -160,9 +187,8 @@ static void on_data(struct hybridge_channel *channel,
 		return;
 	message = channel->message;
 	channel->message = (struct queue){0};
-	channel->ops->message(channel->owner, channel->message_is_text,
-			      (const char *)message.buf + message.at,
-			      queue_len(&message));
+	deliver(channel, (const char *)message.buf + message.at,
+		queue_len(&message));
 	queue_free(&message);
 }
 
@@ -231,7 +257,11 @@ static void on_timer(struct hybridge_timer *timer)
 		1000;
 
 	if (channel->state == CLOSING) {
-		broke(channel, "Close was not answered");
+		char why[sizeof(channel->reason) + 32];
+
+		snprintf(why, sizeof(why), "Close was not answered%s%s",
+			 channel->reason[0] ? ": " : "", channel->reason);
+		broke(channel, why);
 		return;
 	}
 	if (silent_ms >= (int64_t)SILENT_PINGS * channel->args.ping_ms) {
@@ -316,6 +346,9 @@ void hybridge_channel_close(struct hybridge_channel *channel, uint16_t code,
 {
 	if (!channel_move(channel, CLOSING))
 		return;
+	channel->code = code;
+	text_printable(channel->reason, sizeof(channel->reason),
+		       text_span(reason));
 	send_close(channel, code, reason);
 	if (channel->state == CLOSING &&
 	    hybridge_timer_set(channel->loop, &channel->timer,

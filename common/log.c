@@ -18,6 +18,8 @@
 
 #include <hybridge/log.h>
 
+#include "utf8.h"
+
 #define LINE_MAX_BYTES  4096 /* PIPE_BUF: what a pipe takes in one piece */
 #define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
 #define VALUE_MAX_BYTES 200
@@ -156,39 +158,6 @@ static void put(struct line *line, const char *text)
 	put_bytes(line, text, strlen(text));
 }
 
-/* Bytes of the UTF-8 sequence at @s (RFC 3629), 0 when it is not one. */
-static size_t utf8_len(const unsigned char *s)
-{
-	size_t len;
-	unsigned char low = 0x80;
-	unsigned char high = 0xbf;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		low = 0xa0; /* shorter forms exist */
-	else if (s[0] == 0xed)
-		high = 0x9f; /* surrogates */
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f; /* beyond U+10FFFF */
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 /* Replaces control characters and what is not UTF-8, and cuts at @max bytes. */
 static void tidy(struct tidy *out, const char *value, size_t max)
 {
@@ -196,7 +165,7 @@ static void tidy(struct tidy *out, const char *value, size_t max)
 	size_t len = 0;
 
 	while (*s) {
-		size_t n = utf8_len(s);
+		size_t n = utf8_len(s, strnlen((const char *)s, 4));
 		const char *from = (const char *)s;
 		size_t from_len = n;
 

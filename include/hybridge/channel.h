@@ -19,10 +19,11 @@ struct hybridge_channel;
 
 /**
  * struct hybridge_channel_ops - Calls to the owner, all from the loop
- * @message: A whole message; @text says which kind (valid UTF-8 is not checked).  May close the channel
+ * @message: A whole message; @text says which kind: then it is valid UTF-8.  May close the channel
  * @end:     Called once: the channel is over and will be freed at the end of
- *           this turn.  @code is the peer's Close code, HYBRIDGE_WS_ABNORMAL
- *           when the connection broke or went silent; @reason is printable.  Not called
+ *           this turn.  @code is that of the first Close, the peer's or ours,
+ *           HYBRIDGE_WS_ABNORMAL when the connection broke or went silent before
+ *           one; @reason, printable, goes with it.  Not called
  *           when the owner itself called hybridge_channel_free()
  */
 struct hybridge_channel_ops {

@@ -32,6 +32,7 @@ enum hybridge_ws_code {
 	HYBRIDGE_WS_NO_CODE =
 		1005, /* never on the wire: Close without a code */
 	HYBRIDGE_WS_ABNORMAL = 1006, /* never on the wire: no Close at all */
+	HYBRIDGE_WS_BAD_DATA = 1007,
 	HYBRIDGE_WS_POLICY = 1008,
 	HYBRIDGE_WS_TOO_BIG = 1009,
 	HYBRIDGE_WS_INTERNAL = 1011,

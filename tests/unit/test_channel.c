@@ -336,11 +336,11 @@ static void a_close_that_nobody_answers_ends_all_the_same(void **state)
 	time_t begun = time(NULL);
 
 	talk_open(*state, &talk, &client, 0);
-	hybridge_channel_close(talk.channel, HYBRIDGE_WS_NORMAL, "");
+	hybridge_channel_close(talk.channel, HYBRIDGE_WS_NORMAL, "why");
 	FIXTURE_UNTIL(talk.fx, talk.ends);
 	assert_in_range(time(NULL) - begun, 4, 10);
 	assert_int_equal(talk.code, HYBRIDGE_WS_ABNORMAL);
-	assert_string_equal(talk.reason, "Close was not answered");
+	assert_string_equal(talk.reason, "Close was not answered: why");
 	talk_close(&talk);
 }
 
@@ -357,6 +357,29 @@ static void a_long_reason_is_cut(void **state)
 	talk_open(*state, &talk, &server, 0);
 	hybridge_channel_close(talk.channel, HYBRIDGE_WS_NORMAL, reason);
 	far_expects(&talk, HYBRIDGE_WS_CLOSE, want, sizeof(want));
+	talk_close(&talk);
+}
+
+static void text_that_is_not_utf8_is_closed_with_1007(void **state)
+{
+	struct talk talk;
+
+	talk_open(*state, &talk, &server, 0);
+	/* Binary may be anything; a frame may end inside a character. */
+	far_sends(&talk, HYBRIDGE_WS_BINARY, true, "\xff", 1);
+	far_sends(&talk, HYBRIDGE_WS_TEXT, false, "\xc3", 1);
+	far_sends(&talk, HYBRIDGE_WS_CONTINUATION, true, "\xa4", 1);
+	far_sends(&talk, HYBRIDGE_WS_TEXT, true, "a\xc3", 2);
+	far_expects(&talk, HYBRIDGE_WS_CLOSE,
+		    "\x03\xef"
+		    "text that is not UTF-8",
+		    24);
+	assert_string_equal(talk.said, "B:\xff;T:\xc3\xa4;");
+	/* Its answer is no news: the end is told in our words. */
+	far_sends(&talk, HYBRIDGE_WS_CLOSE, true, "\x03\xef", 2);
+	FIXTURE_UNTIL(talk.fx, talk.ends);
+	assert_int_equal(talk.code, HYBRIDGE_WS_BAD_DATA);
+	assert_string_equal(talk.reason, "text that is not UTF-8");
 	talk_close(&talk);
 }
 
@@ -501,6 +524,7 @@ int main(void)
 		WITH_LOOP(we_close_and_wait_for_the_answer),
 		WITH_LOOP(a_close_that_nobody_answers_ends_all_the_same),
 		WITH_LOOP(a_long_reason_is_cut),
+		WITH_LOOP(text_that_is_not_utf8_is_closed_with_1007),
 		WITH_LOOP(a_broken_protocol_is_closed_with_1002),
 		WITH_LOOP(a_connection_that_breaks_is_an_abnormal_end),
 		WITH_LOOP(a_silent_peer_is_pinged_and_then_dead),
