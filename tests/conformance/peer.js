@@ -1,8 +1,10 @@
 // Foreign WebSocket clients that do what lines of JSON on standard input say, and tell in lines
-// of JSON what they see: Microsoft's hyco-ws as listener and sender, and a plain ws client.
+// of JSON what they see: Microsoft's hyco-ws as listener and sender, hyco-https as listener, and
+// a plain ws client.
 //
 // {"do": "listen",  "as": NAME, "url": URL, "token": TOKEN, "then": "echo"}   hyco-ws
 // {"do": "connect", "as": NAME, "url": URL, "token": TOKEN}                   hyco-ws
+// {"do": "serve",   "as": NAME, "url": URL, "token": TOKEN}                   hyco-https
 // {"do": "open",    "as": NAME, "url": URL, "headers": {}, "protocols": [], "deflate": false}   ws
 // {"do": "send",    "as": NAME, "text": TEXT}   or "size": how many random bytes
 // {"do": "close",   "as": NAME, "code": CODE, "reason": REASON}
@@ -18,6 +20,7 @@
 const crypto = require("crypto");
 const readline = require("readline");
 const hyco = require("hyco-ws");
+const hycoHttps = require("hyco-https");
 const WebSocket = require("ws");
 
 const TEXT_SHOWN = 65536;
@@ -98,6 +101,17 @@ function listen({ as, url, token, then }) {
 	server.on("close", () => tell(as, "shut"));
 }
 
+function serve({ as, url, token }) {
+	const server = hycoHttps.createRelayedServer({ server: url, token }, (request, response) => {
+		tell(as, "request", { method: request.method, url: request.url });
+		response.end("hello");
+	});
+
+	server.on("listening", () => tell(as, "listening"));
+	server.on("error", (error) => tell(as, "refused", { text: error.message }));
+	server.listen();
+}
+
 function open({ as, url, headers, protocols, deflate }) {
 	const options = { headers, perMessageDeflate: Boolean(deflate) };
 	const socket = watch(as, new WebSocket(url, protocols || [], options));
@@ -123,6 +137,7 @@ const COMMANDS = {
 	listen,
 	open,
 	send,
+	serve,
 	connect: ({ as, url, token }) => watch(as, hyco.relayedConnect(url, token)),
 	close: ({ as, code, reason }) => sockets.get(as).socket.close(code, reason),
 	drop: ({ as }) => sockets.get(as).socket.terminate(),
