@@ -152,6 +152,17 @@ bool hybridge_http_get(const struct hybridge_http_head *head, const char *name,
 	return false;
 }
 
+size_t hybridge_http_count(const struct hybridge_http_head *head,
+			   const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < head->num_headers; i++)
+		if (hybridge_span_is(head->headers[i].name, name))
+			count++;
+	return count;
+}
+
 bool hybridge_http_has_token(const struct hybridge_http_head *head,
 			     const char *name, const char *token)
 {

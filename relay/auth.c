@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <hybridge/log.h>
 #include <hybridge/sas.h>
 #include <hybridge/url.h>
 
@@ -135,6 +136,18 @@ void auth_check(const struct auth_place *place, const char *token, time_t now,
 	out->expiry = sas.expiry;
 	out->reason = decide(place, &sas, now, &out->err);
 	hybridge_sas_free(&sas);
+}
+
+void auth_log_denied(const char *what, const char *entity,
+		     const struct auth_result *result, const char *remote)
+{
+	hybridge_log(HYBRIDGE_LOG_WARNING, what, HYBRIDGE_STR("entity", entity),
+		     HYBRIDGE_STR("key_name", result->key_name[0]
+						      ? result->key_name
+						      : NULL),
+		     HYBRIDGE_STR("reason", auth_reason_name(result->reason)),
+		     HYBRIDGE_STR("error", result->err.what),
+		     HYBRIDGE_STR("remote", remote));
 }
 
 enum auth_carrier auth_token(const struct hybridge_http_head *head,

@@ -76,6 +76,13 @@ struct auth_result {
 void auth_check(const struct auth_place *place, const char *token, time_t now,
 		struct auth_result *out);
 
+/**
+ * auth_log_denied() - Log a token that was refused
+ * @what: Constant text
+ */
+void auth_log_denied(const char *what, const char *entity,
+		     const struct auth_result *result, const char *remote);
+
 /** enum auth_carrier - Where a request carried its token */
 enum auth_carrier {
 	AUTH_CARRIER_NONE,

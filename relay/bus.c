@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <uthash.h>
 #include <utlist.h>
@@ -126,6 +127,31 @@ static bool was_asked(uint64_t id, const uint64_t *asked, size_t num_asked)
 	return false;
 }
 
+static bool is_listed(const char *list, const char *guid)
+{
+	size_t guid_len = strlen(guid);
+
+	for (const char *p = list; *p;) {
+		size_t len;
+
+		p += strspn(p, ", \t");
+		len = strcspn(p, ", \t");
+		if (len == guid_len && strncasecmp(p, guid, len) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+static bool is_wanted(const struct bus_member *member,
+		      const struct bus_invite *invite)
+{
+	if (invite->allowed && !is_listed(invite->allowed, member->guid))
+		return false;
+	return !invite->disallowed ||
+	       !is_listed(invite->disallowed, member->guid);
+}
+
 uint64_t bus_invite(struct bus *bus, const char *entity, const uint64_t *asked,
 		    size_t num_asked, const struct bus_invite *invite)
 {
@@ -139,6 +165,7 @@ uint64_t bus_invite(struct bus *bus, const char *entity, const uint64_t *asked,
 	/* Each of the first n is chosen with the probability 1/n. */
 	DL_FOREACH (topic->members, member) {
 		if (!was_asked(member->id, asked, num_asked) &&
+		    is_wanted(member, invite) &&
 		    arc4random_uniform(++candidates) == 0)
 			chosen = member;
 	}

@@ -22,21 +22,27 @@ struct bus_topic;
  * @host:    HOST[:PORT] that the listener must dial; NULL: what it dialled to listen
  * @target:  Path and query of the rendezvous address
  * @message: What the accept message says, but for its address
+ * @allowed, @disallowed: Members that alone may, or must not, be asked: GUIDs
+ *           separated by commas, case does not matter; NULL: no such wish
  */
 struct bus_invite {
 	const char *host;
 	const char *target;
 	const struct hybridge_message *message;
+	const char *allowed;
+	const char *disallowed;
 };
 
 /**
  * struct bus_member - A listener; embed it
  * @accept: Pass an invitation on; 0, or -1 when that is not possible
+ * @guid:   What it is called in bus_invite's lists
  * Other members are the bus's own.
  */
 struct bus_member {
 	int (*accept)(struct bus_member *member,
 		      const struct bus_invite *invite);
+	const char *guid;
 	uint64_t id;
 	struct bus_topic *topic;
 	struct bus_member *prev;

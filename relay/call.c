@@ -3,43 +3,98 @@
  */
 #include "call.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <hybridge/log.h>
 #include <hybridge/ws.h>
 
 #include "../common/text.h"
 #include "answer.h"
+#include "throttle.h"
+#include "xml.h"
 
-void call_refuse(const struct call *call, int status, const char *message)
+/* Headers that go with a status. */
+static const char *more_headers(int status)
+{
+	switch (status) {
+	case 401:
+		return "WWW-Authenticate: SharedAccessSignature\r\n";
+	case 426:
+		return "Sec-WebSocket-Version: 13\r\n";
+	case 503:
+		return "Retry-After: 5\r\n";
+	default:
+		return NULL;
+	}
+}
+
+/* As Azure's management service writes it; NULL when out of memory. */
+static char *management_error(int status, const char *text)
+{
+	char *detail = xml_escape(text);
+	char *body = NULL;
+
+	if (detail &&
+	    asprintf(&body, "<Error><Code>%d</Code><Detail>%s</Detail></Error>",
+		     status, detail) < 0)
+		body = NULL;
+	free(detail);
+	return body;
+}
+
+static void answer_with(const struct call *call, int status,
+			const char *message, bool slowly)
 {
 	char text[TRACKING_TEXT];
 	struct answer answer = {
 		.status = status,
 		.reason = text,
+		.headers = more_headers(status),
 		.no_body = hybridge_span_is(call->head->method, "HEAD"),
 	};
+	char *body = NULL;
 
 	tracking_text(message, call->guid, call->host, call->target.path,
 		      time(NULL), text);
-	if (status == 503)
-		answer.headers = "Retry-After: 5\r\n";
-	if (status == 426)
-		answer.headers = "Sec-WebSocket-Version: 13\r\n";
-	if (status == 401)
-		answer.headers = "WWW-Authenticate: SharedAccessSignature\r\n";
-	answer_send(call->conn, &answer);
+	if (call->is_management)
+		body = management_error(status, text);
+	if (body) {
+		answer.type = "application/xml; charset=utf-8";
+		answer.body = body;
+	}
+	if (slowly)
+		throttle_answer(call->relay->throttle, call->ip, call->conn,
+				&answer);
+	else
+		answer_send(call->conn, &answer);
+	free(body);
 }
 
-void call_log_denied(struct relay *relay, const char *what, const char *entity,
-		     const struct auth_result *result, const char *remote)
+void call_answer(const struct call *call, int status, const char *message)
 {
-	relay->meters.auth_failures[result->reason]++;
-	hybridge_log(HYBRIDGE_LOG_WARNING, what, HYBRIDGE_STR("entity", entity),
-		     HYBRIDGE_STR("key_name", result->key_name[0]
-						      ? result->key_name
-						      : NULL),
-		     HYBRIDGE_STR("reason", auth_reason_name(result->reason)),
-		     HYBRIDGE_STR("error", result->err.what),
-		     HYBRIDGE_STR("remote", remote));
+	answer_with(call, status, message, false);
+}
+
+void call_refuse_slowly(const struct call *call, int status,
+			const char *message)
+{
+	answer_with(call, status, message, true);
+}
+
+void call_refuse(const struct call *call, int status, const char *message)
+{
+	char session[TRACKING_SHORT];
+	char *path = hybridge_span_dup(call->target.path);
+
+	tracking_short(call->guid, session);
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "request refused",
+		HYBRIDGE_STR("path", path), HYBRIDGE_STR("session", session),
+		HYBRIDGE_NUM("status", status), HYBRIDGE_STR("why", message),
+		HYBRIDGE_STR("remote", call->remote_address));
+	free(path);
+	call_answer(call, status, message);
 }
 
 bool call_authorize(const struct call *call, const struct entity *entity,
@@ -66,10 +121,12 @@ bool call_authorize(const struct call *call, const struct entity *entity,
 	free(path);
 	if (out->reason == AUTH_OK)
 		return true;
-	call_log_denied(call->relay, "token refused", entity->path, out,
-			call->remote_address);
-	call_refuse(call, auth_reason_status(out->reason),
-		    auth_reason_text(out->reason));
+	call->relay->meters.auth_failures[out->reason]++;
+	if (!throttle_is_full(call->relay->throttle, call->ip))
+		auth_log_denied("token refused", entity->path, out,
+				call->remote_address);
+	call_refuse_slowly(call, auth_reason_status(out->reason),
+			   auth_reason_text(out->reason));
 	return false;
 }
 

@@ -20,7 +20,9 @@
  * @conn:   Whoever serves the call takes it over, whatever comes of it
  * @host:   Host header
  * @guid:   The caller's sb-hc-id, or a fresh one
- * @remote_address, @remote_port: Who calls
+ * @has_id: It is the caller's
+ * @ip, @remote_address, @remote_port: Who calls
+ * @is_management: Errors are told in XML, as the management service does
  */
 struct call {
 	struct relay *relay;
@@ -29,15 +31,28 @@ struct call {
 	struct target target;
 	struct hybridge_span host;
 	char guid[TRACKING_GUID];
+	bool has_id;
+	const struct hybridge_ip *ip;
 	const char *remote_address;
 	uint16_t remote_port;
+	bool is_management;
 };
 
 /**
- * call_refuse() - Answer with a status and a text that can be tracked; closes
+ * call_answer() - Answer with a status and a text that can be tracked; closes
  * @message: Without full stop
  */
+void call_answer(const struct call *call, int status, const char *message);
+
+/** call_refuse() - The same, with a line in the log */
 void call_refuse(const struct call *call, int status, const char *message);
+
+/**
+ * call_refuse_slowly() - The same to a caller that will try again, however often it fails
+ * The answer waits when its origin has failed too often.  Not logged.
+ */
+void call_refuse_slowly(const struct call *call, int status,
+			const char *message);
 
 /**
  * call_authorize() - Check the caller's token
@@ -52,13 +67,6 @@ HYBRIDGE_MUSTUSE bool call_authorize(const struct call *call,
 				     enum entity_right right,
 				     struct auth_result *out,
 				     enum auth_carrier *carrier);
-
-/**
- * call_log_denied() - Log and count a token that was refused
- * @what:   Constant text for the log
- */
-void call_log_denied(struct relay *relay, const char *what, const char *entity,
-		     const struct auth_result *result, const char *remote);
 
 /** call_accept_key() - Sec-WebSocket-Accept for this request */
 void call_accept_key(const struct call *call, char out[static 29]);

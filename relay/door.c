@@ -26,6 +26,7 @@
 #include <hybridge/log.h>
 #include <hybridge/loopback.h>
 
+#include "origin.h"
 #include "request.h"
 
 #define ACCEPTS_PER_TURN   64
@@ -50,9 +51,8 @@ struct stranger {
 	struct stranger *next;
 };
 
-/* An IPv4 address, or the /64 network that one IPv6 customer has. */
 struct peer {
-	uint8_t key[8];
+	struct origin origin;
 	struct door *door;
 	struct stranger *served;
 	size_t num_served;
@@ -103,19 +103,18 @@ static bool is_loopback(const struct hybridge_ip *ip)
 
 static struct peer *get_peer(struct door *door, const struct hybridge_ip *ip)
 {
-	uint8_t key[8] = {0};
+	struct origin origin = origin_of(ip);
 	struct peer *peer;
 
-	memcpy(key, ip->bytes, ip->family == 4 ? 4 : sizeof(key));
-	HASH_FIND(hh, door->peers, key, sizeof(key), peer);
+	HASH_FIND(hh, door->peers, &origin, sizeof(origin), peer);
 	if (peer)
 		return peer;
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return NULL;
-	memcpy(peer->key, key, sizeof(key));
+	peer->origin = origin;
 	peer->door = door;
-	HASH_ADD(hh, door->peers, key, sizeof(peer->key), peer);
+	HASH_ADD(hh, door->peers, origin, sizeof(peer->origin), peer);
 	return peer;
 }
 

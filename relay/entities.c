@@ -80,6 +80,7 @@ void entity_free(struct entity *entity)
 	free(entity->path);
 	free(entity->folded);
 	free(entity->file);
+	free(entity->metadata);
 	free(entity);
 }
 

@@ -41,6 +41,7 @@ struct entity_rule {
  * @path:         As configured; owned
  * @folded:       In lower case, the hash key; owned
  * @open_senders: Senders need no token
+ * @metadata:     What listeners are told about it, free text; owned, may be NULL
  * @file:         Where it was read from, for messages; owned
  */
 struct entity {
@@ -48,6 +49,7 @@ struct entity {
 	char *folded;
 	char *file;
 	bool open_senders;
+	char *metadata;
 	struct entity_rule *rules;
 	size_t num_rules;
 	UT_hash_handle hh;

@@ -11,13 +11,16 @@
 #include <strings.h>
 
 #include "../common/text.h"
+#include "../common/utf8.h"
 #include "settings.h"
 
-#define NAME_MAX_LEN 256 /* of a rule's name and of a key, as in Azure */
+#define NAME_MAX_LEN 256  /* of a rule's name and of a key, as in Azure */
+#define METADATA_MAX 1024 /* as in Azure */
 
 enum entity_key {
 	KEY_ENTITY,
 	KEY_OPEN_SENDERS,
+	KEY_USER_METADATA,
 	KEY_RULE_NAME,
 	KEY_RULE_RIGHTS,
 	KEY_RULE_KEY,
@@ -34,6 +37,11 @@ const struct hybridge_key entity_keys[] = {
 			      "Whether senders need no token; listeners always "
 			      "need one.",
 			      false},
+	[KEY_USER_METADATA] =
+		{"HYBRIDGE_RELAY_USER_METADATA", "TEXT",
+		 "What listeners are told when they ask; App "
+		 "Service's managers look for their target there.",
+		 false},
 	[KEY_RULE_NAME] = {"HYBRIDGE_RULE_*_NAME", "NAME",
 			   "Name of a rule, SharedAccessKeyName in connection "
 			   "strings.",
@@ -55,7 +63,8 @@ const struct hybridge_key entity_keys[] = {
 static const struct settings_table table = {
 	.keys = entity_keys,
 	.hint = "a file here has HYBRIDGE_RELAY_ENTITY, "
-		"HYBRIDGE_RELAY_OPEN_SENDERS and, for each rule X, "
+		"HYBRIDGE_RELAY_OPEN_SENDERS, HYBRIDGE_RELAY_USER_METADATA "
+		"and, for each rule X, "
 		"HYBRIDGE_RULE_X_NAME, _RIGHTS, _KEY and perhaps _KEY2",
 };
 
@@ -212,6 +221,34 @@ static int read_open(const struct settings *settings, struct entity *entity,
 	return 0;
 }
 
+static int read_metadata(const struct settings *settings, struct entity *entity,
+			 struct hybridge_error *err)
+{
+	const struct settings_item *item =
+		settings_get(settings, KEY_USER_METADATA, "");
+
+	if (!item)
+		return 0;
+	if (entity->path[0] == '\0') {
+		settings_fail(settings, item, err,
+			      " belongs to one hybrid connection");
+		hybridge_hint(err, "put it beside a HYBRIDGE_RELAY_ENTITY");
+		return -1;
+	}
+	if (strlen(item->value) > METADATA_MAX ||
+	    !utf8_is_text(item->value, strlen(item->value))) {
+		settings_fail(settings, item, err,
+			      ": no text in UTF-8 of at most %d bytes",
+			      METADATA_MAX);
+		hybridge_hint(err, "for example "
+				   "'[{\"key\":\"endpoint\",\"value\":"
+				   "\"db.corp:5432\"}]'");
+		return -1;
+	}
+	entity->metadata = strdup(item->value);
+	return entity->metadata ? 0 : fail_memory(err);
+}
+
 static int load_file(const char *path, bool allow_open,
 		     struct entities *entities, struct hybridge_error *err)
 {
@@ -235,6 +272,7 @@ static int load_file(const char *path, bool allow_open,
 		goto out;
 	}
 	if (read_open(&settings, entity, err) < 0 ||
+	    read_metadata(&settings, entity, err) < 0 ||
 	    read_rules(&settings, entity, err) < 0 ||
 	    entities_add(entities, entity, err) < 0)
 		goto out;

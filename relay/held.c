@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <utlist.h>
 
@@ -31,7 +32,6 @@ static void held_free(struct held *held)
 	for (size_t i = 0; i < HELD_INVITES; i++)
 		free(held->invites[i].target);
 	hybridge_message_free(&held->message);
-	free(held->protocols);
 	free(held->host);
 	free(held->remote);
 	free(held->path);
@@ -76,11 +76,8 @@ static int copy_call(struct held *held, const struct call *call,
 		     bool hide_authorization)
 {
 	static unsigned int count;
-	struct hybridge_span protocols = {"", 0};
 	struct hybridge_message *message = &held->message;
 
-	hybridge_http_get(call->head, "Sec-WebSocket-Protocol", &protocols);
-	held->protocols = hybridge_span_dup(protocols);
 	held->host = hybridge_span_dup(call->host);
 	held->remote = strdup(call->remote_address);
 	held->path = hybridge_span_dup(call->target.path);
@@ -90,8 +87,8 @@ static int copy_call(struct held *held, const struct call *call,
 	if (asprintf(&message->id, "%s_G0_G%u", call->guid,
 		     count++ % GATEWAYS) < 0)
 		message->id = NULL;
-	if (!held->protocols || !held->host || !held->remote || !held->path ||
-	    !held->query || !message->remote_address || !message->id)
+	if (!held->host || !held->remote || !held->path || !held->query ||
+	    !message->remote_address || !message->id)
 		return -1;
 	return copy_headers(call, hide_authorization, message);
 }
@@ -169,10 +166,16 @@ struct held *held_find(struct relay *relay, struct hybridge_span secret)
 	return invite ? invite->held : NULL;
 }
 
-bool held_offers(const struct held *held, struct hybridge_span protocol)
+const char *held_header(const struct held *held, const char *name)
 {
-	const char *p = held->protocols;
+	for (size_t i = 0; i < held->message.num_headers; i++)
+		if (strcasecmp(held->message.headers[i].name, name) == 0)
+			return held->message.headers[i].value;
+	return NULL;
+}
 
+static bool lists(const char *p, struct hybridge_span protocol)
+{
 	while (*p) {
 		size_t len;
 
@@ -183,6 +186,19 @@ bool held_offers(const struct held *held, struct hybridge_span protocol)
 			return true;
 		p += len;
 	}
+	return false;
+}
+
+bool held_offers(const struct held *held, struct hybridge_span protocol)
+{
+	const struct hybridge_message *message = &held->message;
+
+	/* RFC 6455 11.3.4: a client may spread its offer over several. */
+	for (size_t i = 0; i < message->num_headers; i++)
+		if (strcasecmp(message->headers[i].name,
+			       "Sec-WebSocket-Protocol") == 0 &&
+		    lists(message->headers[i].value, protocol))
+			return true;
 	return false;
 }
 

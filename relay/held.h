@@ -38,7 +38,6 @@ struct invite {
  * struct held - A waiting sender
  * @conn:      Its connection; owned
  * @accept:    Sec-WebSocket-Accept that it will be sent
- * @protocols: Sec-WebSocket-Protocol that it offered, or ""; owned
  * @host:      Host header that it sent; owned
  * @remote:    Its address; owned
  * @message:   What listeners are told about it; owned
@@ -52,7 +51,6 @@ struct held {
 	char guid[TRACKING_GUID];
 	char session[TRACKING_SHORT];
 	char accept[29];
-	char *protocols;
 	char *host;
 	char *remote;
 	struct hybridge_message message;
@@ -92,6 +90,9 @@ void held_uninvite(struct held *held);
 
 /** held_find() - Who waits at an address, by its secret; NULL when nobody does */
 struct held *held_find(struct relay *relay, struct hybridge_span secret);
+
+/** held_header() - Value of the sender's first header of this name, or NULL */
+const char *held_header(const struct held *held, const char *name);
 
 /** held_offers() - Whether the sender offered this subprotocol */
 bool held_offers(const struct held *held, struct hybridge_span protocol);

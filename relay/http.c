@@ -13,6 +13,7 @@
 #include <hybridge/url.h>
 
 #include "answer.h"
+#include "xml.h"
 
 #define FEED_MAX    1024
 #define STAMP_MAX   32
@@ -52,11 +53,40 @@ static void serve_root(const struct call *call)
 }
 
 /* The elements stand in the order in which .NET's serializer wants them. */
+static char *describe(const struct call *call, const struct entity *entity)
+{
+	char *metadata = xml_escape(entity->metadata ? entity->metadata : "");
+	char stamp[STAMP_MAX];
+	char *text = NULL;
+
+	format_now(stamp);
+	if (metadata &&
+	    asprintf(
+		    &text,
+		    "<entry xmlns=\"http://www.w3.org/2005/Atom\">"
+		    "<id>uuid:%s</id><title type=\"text\">%s</title>"
+		    "<updated>%s</updated>"
+		    "<content type=\"application/xml\"><" DESCRIPTION
+		    " xmlns=\"http://schemas.microsoft.com/netservices/2010/10/"
+		    "servicebus/connect\">"
+		    "<RequiresClientAuthorization>%s"
+		    "</RequiresClientAuthorization>"
+		    "%s%s%s<ListenerCount>%zu</ListenerCount></" DESCRIPTION
+		    "></content></entry>\n",
+		    call->guid, entity->path, stamp,
+		    entity->open_senders ? "false" : "true",
+		    entity->metadata ? "<UserMetadata>" : "", metadata,
+		    entity->metadata ? "</UserMetadata>" : "",
+		    bus_count(call->relay->bus, entity->folded)) < 0)
+		text = NULL;
+	free(metadata);
+	return text;
+}
+
 static void serve_description(const struct call *call,
 			      const struct entity *entity)
 {
-	char body[FEED_MAX];
-	char stamp[STAMP_MAX];
+	char *body = describe(call, entity);
 	struct answer answer = {
 		.status = 200,
 		.type = "application/atom+xml;type=entry;charset=utf-8",
@@ -64,23 +94,14 @@ static void serve_description(const struct call *call,
 		.no_body = hybridge_span_is(call->head->method, "HEAD"),
 	};
 
-	format_now(stamp);
-	snprintf(body, sizeof(body),
-		 "<entry xmlns=\"http://www.w3.org/2005/Atom\"><id>uuid:%s</id>"
-		 "<title type=\"text\">%s</title><updated>%s</updated>"
-		 "<content type=\"application/xml\"><" DESCRIPTION
-		 " xmlns=\"http://schemas.microsoft.com/netservices/2010/10/"
-		 "servicebus/connect\">"
-		 "<RequiresClientAuthorization>%s</RequiresClientAuthorization>"
-		 "<ListenerCount>%zu</ListenerCount></" DESCRIPTION
-		 "></content></entry>\n",
-		 call->guid, entity->path, stamp,
-		 entity->open_senders ? "false" : "true",
-		 bus_count(call->relay->bus, entity->folded));
-	answer_send(call->conn, &answer);
+	if (body)
+		answer_send(call->conn, &answer);
+	else
+		call_refuse(call, 500, "out of memory");
+	free(body);
 }
 
-static void manage(const struct call *call)
+static void manage(struct call *call)
 {
 	char *path = entity_path_decode(call->target.path);
 	const struct entity *entity =
@@ -89,13 +110,14 @@ static void manage(const struct call *call)
 	enum auth_carrier carrier;
 
 	free(path);
+	call->is_management = true;
 	if (!entity)
 		call_refuse(call, 404, "Endpoint does not exist");
 	else if (call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
 		serve_description(call, entity);
 }
 
-void http_serve(const struct call *call)
+void http_serve(struct call *call)
 {
 	struct hybridge_span version;
 	bool reads = hybridge_span_is(call->head->method, "GET") ||

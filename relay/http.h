@@ -7,6 +7,6 @@
 #include "call.h"
 
 /** http_serve() - Answer a request that is not for "/$hc/"; takes the call's connection over */
-void http_serve(const struct call *call);
+void http_serve(struct call *call);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <utlist.h>
 
@@ -18,6 +19,7 @@
 
 #include "../common/authority.h"
 #include "answer.h"
+#include "throttle.h"
 
 #define GRACE_SECONDS     300 /* .NET and hyco-ws renew exactly at the expiry */
 #define MESSAGE_LIMIT     65000 /* Microsoft's listeners take 65,536 bytes */
@@ -31,6 +33,9 @@ struct listener {
 	char *host; /* as it was dialled */
 	char *remote;
 	char session[TRACKING_SHORT];
+	char guid[TRACKING_GUID];
+	bool has_id; /* it gave the GUID itself */
+	bool is_leaving;
 	int64_t expiry; /* of its token, seconds since the epoch */
 	int64_t opened_us;
 	int64_t recycle_us; /* when it is closed, or 0 */
@@ -62,6 +67,7 @@ static void retire(struct listener *listener)
 static void close_listener(struct listener *listener, uint16_t code,
 			   const char *reason)
 {
+	listener->is_leaving = true;
 	bus_leave(listener->relay->bus, &listener->member);
 	hybridge_channel_close(listener->channel, code, reason);
 }
@@ -173,9 +179,9 @@ static void on_renew(struct listener *listener, const char *token)
 		return; /* it is being closed: the entity has gone */
 	auth_check(&place, token, time(NULL), &result);
 	if (result.reason != AUTH_OK) {
-		call_log_denied(relay, "renewal refused",
-				listener->meter->entity, &result,
-				listener->remote);
+		relay->meters.auth_failures[result.reason]++;
+		auth_log_denied("renewal refused", listener->meter->entity,
+				&result, listener->remote);
 		close_listener(listener, HYBRIDGE_WS_POLICY,
 			       auth_reason_text(result.reason));
 		return;
@@ -239,6 +245,9 @@ static struct listener *listener_new(const struct call *call,
 		return NULL;
 	listener->relay = call->relay;
 	listener->member.accept = pass_invite;
+	listener->member.guid = listener->guid;
+	memcpy(listener->guid, call->guid, sizeof(listener->guid));
+	listener->has_id = call->has_id;
 	listener->meter = meter_get(&call->relay->meters, entity->folded);
 	listener->host = hybridge_span_dup(call->host);
 	listener->remote = strdup(call->remote_address);
@@ -312,6 +321,55 @@ static void start(const struct call *call, const struct entity *entity,
 	free(agent_text);
 }
 
+/* Whether a caller and a listener, or two listeners, are one client. */
+static bool is_client(const struct listener *listener, bool has_id,
+		      const char *guid, const char *remote)
+{
+	if (listener->has_id != has_id)
+		return false;
+	return has_id ? strcasecmp(listener->guid, guid) == 0
+		      : strcmp(listener->remote, remote) == 0;
+}
+
+/* Of one entity's listeners, from @from on, the next that is a client's. */
+static struct listener *next_of(struct listener *from, const char *entity,
+				bool has_id, const char *guid,
+				const char *remote)
+{
+	for (; from; from = from->next)
+		if (!from->is_leaving &&
+		    strcmp(from->meter->entity, entity) == 0 &&
+		    is_client(from, has_id, guid, remote))
+			return from;
+	return NULL;
+}
+
+/*
+ * All places are taken.  hyco-ws dials twice whenever it is refused, and so may hold many
+ * control channels at once: the oldest of such a crowd makes room
+ * for a client that has none.  False: there is no crowd, or the caller is part of one.
+ */
+static bool make_room(const struct call *call, const struct entity *entity)
+{
+	struct listener *at = call->relay->listeners;
+
+	if (next_of(at, entity->folded, call->has_id, call->guid,
+		    call->remote_address))
+		return false;
+	for (; at; at = at->next) {
+		if (at->is_leaving ||
+		    strcmp(at->meter->entity, entity->folded) != 0 ||
+		    !next_of(at->next, entity->folded, at->has_id, at->guid,
+			     at->remote))
+			continue;
+		close_listener(at, HYBRIDGE_WS_POLICY,
+			       "MaximumListenersPerEndpoint: another client "
+			       "needs the place of this duplicate");
+		return true;
+	}
+	return false;
+}
+
 void listener_open(const struct call *call)
 {
 	struct relay *relay = call->relay;
@@ -338,10 +396,16 @@ void listener_open(const struct call *call)
 	}
 	if (!call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
 		return;
-	if (bus_count(relay->bus, entity->folded) >= LISTENERS_MAX) {
-		call_refuse(call, 403,
-			    "MaximumListenersPerEndpoint: There are 25 "
-			    "listeners already");
+	if (bus_count(relay->bus, entity->folded) >= LISTENERS_MAX &&
+	    !make_room(call, entity)) {
+		if (!throttle_is_full(relay->throttle, call->ip))
+			hybridge_log(
+				HYBRIDGE_LOG_WARNING, "too many listeners",
+				HYBRIDGE_STR("entity", entity->path),
+				HYBRIDGE_STR("remote", call->remote_address));
+		call_refuse_slowly(call, 403,
+				   "MaximumListenersPerEndpoint: There are 25 "
+				   "listeners already");
 		return;
 	}
 	start(call, entity, result.expiry);

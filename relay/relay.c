@@ -14,6 +14,7 @@
 #include "listener.h"
 #include "rendezvous.h"
 #include "stream.h"
+#include "throttle.h"
 
 /* Fills in what the files say; nothing changes on failure. */
 static int load(const struct relay_config *config, struct entities *entities,
@@ -65,7 +66,8 @@ struct relay *relay_new(struct hybridge_loop *loop, struct relay_config *config,
 	relay->loop = loop;
 	relay->drain.fire = on_drained;
 	relay->bus = bus_new(rendezvous_left, relay);
-	if (!relay->bus) {
+	relay->throttle = throttle_new(loop);
+	if (!relay->bus || !relay->throttle) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		goto fail;
 	}
@@ -120,6 +122,7 @@ void relay_stop(struct relay *relay)
 	hybridge_log(HYBRIDGE_LOG_INFO, "stopping",
 		     HYBRIDGE_NUM("drain_ms", relay->config.drain_ms));
 	door_shut(relay->door);
+	throttle_flush(relay->throttle);
 	rendezvous_refuse_all(relay, 503, "The relay is shutting down");
 	listeners_close(relay, false, HYBRIDGE_WS_GOING_AWAY,
 			"The relay is shutting down");
@@ -133,6 +136,7 @@ void relay_close_all(struct relay *relay)
 {
 	hybridge_timer_clear(relay->loop, &relay->drain);
 	rendezvous_refuse_all(relay, 503, "The relay is shutting down");
+	throttle_flush(relay->throttle);
 	listeners_drop(relay);
 	streams_stop(relay);
 	door_close(relay->door);
@@ -144,6 +148,7 @@ void relay_free(struct relay *relay)
 	if (!relay)
 		return;
 	bus_free(relay->bus);
+	throttle_free(relay->throttle);
 	entities_free(&relay->entities);
 	meters_free(&relay->meters);
 	relay_config_free(&relay->config);

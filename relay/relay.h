@@ -21,6 +21,7 @@ struct held;
 struct invite;
 struct listener;
 struct stream;
+struct throttle;
 
 /**
  * struct relay - Everything; start with relay_new()
@@ -39,6 +40,7 @@ struct relay {
 	struct bus *bus;
 	SSL_CTX *tls;
 	struct door *door;
+	struct throttle *throttle;
 	struct listener *listeners;
 	struct held *held;
 	struct invite *invites;

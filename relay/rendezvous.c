@@ -25,6 +25,10 @@
 #include "held.h"
 #include "stream.h"
 
+/* What .NET's tests of Azure Relay know of. */
+#define ALLOWED    "Microsoft-Relay-AllowedListeners"
+#define DISALLOWED "Microsoft-Relay-DisallowedListeners"
+
 #define SECOND_MS   10000 /* then a second listener is asked */
 #define DEADLINE_MS 30000 /* as long as Azure's addresses are good */
 #define ORPHAN_MS   5000  /* for a listener that has left but may still come */
@@ -90,6 +94,8 @@ static bool ask(struct held *held)
 	struct bus_invite bus_message = {
 		.host = relay->config.public_host,
 		.message = &held->message,
+		.allowed = held_header(held, ALLOWED),
+		.disallowed = held_header(held, DISALLOWED),
 	};
 	struct invite *invite = held_invite(held);
 	uint64_t member;
@@ -202,6 +208,14 @@ static bool may_connect(const struct call *call, const struct entity *entity,
 	return true;
 }
 
+static const char *why_nobody(const struct held *held)
+{
+	if (held_header(held, ALLOWED) || held_header(held, DISALLOWED))
+		return "None of the connected listeners meet the "
+		       "AllowedListeners/DisallowedListeners criteria";
+	return "There are no listeners connected for the endpoint";
+}
+
 void rendezvous_connect(const struct call *call)
 {
 	struct relay *relay = call->relay;
@@ -224,8 +238,7 @@ void rendezvous_connect(const struct call *call)
 	held->timer.fire = on_timer;
 	hybridge_conn_set_owner(call->conn, on_sender, held);
 	if (!ask(held))
-		refuse(held, 404,
-		       "There are no listeners connected for the endpoint");
+		refuse(held, 404, why_nobody(held));
 	else if (arm(held, SECOND_MS) != 0)
 		refuse(held, 500, "out of memory");
 }
@@ -236,7 +249,7 @@ static void reject(const struct call *call, struct held *held,
 {
 	struct answer answer = {.status = said->status, .reason = said->reason};
 
-	call_refuse(call, 410, "The rejection was passed on to the sender");
+	call_answer(call, 410, "The rejection was passed on to the sender");
 	log_refused(held, said->reason[0] ? said->reason : "by the listener",
 		    said->status);
 	answer_send(held_release(held), &answer);

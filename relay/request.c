@@ -37,6 +37,7 @@ struct request {
 	struct hybridge_conn *conn; /* NULL: handed on, or closed */
 	enum request_state state;
 	struct hybridge_head_reader reader;
+	struct hybridge_ip ip;
 	char remote[HYBRIDGE_IP_TEXT];
 	uint16_t port;
 	int64_t moved_us;
@@ -95,12 +96,37 @@ void request_drop(struct request *request)
 }
 
 /* An answer to something that is no request. */
-static void answer_early(struct request *request, int status)
+static void answer_early(struct request *request, int status, const char *why)
 {
 	struct answer answer = {.status = status};
 
+	hybridge_log(HYBRIDGE_LOG_INFO, "request refused",
+		     HYBRIDGE_NUM("status", status), HYBRIDGE_STR("why", why),
+		     HYBRIDGE_STR("remote", request->remote));
 	answer_send(request->conn, &answer);
 	finish(request);
+}
+
+/* What is wrong with a request to anywhere, or NULL. */
+static const char *find_fault(const struct call *call)
+{
+	static const char *const once[] = {
+		"Host",
+		"Sec-WebSocket-Key",
+		"Sec-WebSocket-Version",
+		"Authorization",
+		"ServiceBusAuthorization",
+		"Content-Length",
+	};
+
+	/* Two parties that each believe in another one of them are fooled. */
+	for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++)
+		if (hybridge_http_count(call->head, once[i]) > 1)
+			return "A header that may stand there once is there "
+			       "twice";
+	if (!target_is_sound(&call->target))
+		return "The path is not percent-encoded correctly";
+	return NULL;
 }
 
 /* What is wrong with a request to "/$hc/", or 0. */
@@ -165,20 +191,25 @@ static void serve(struct request *request, size_t len)
 		.conn = request->conn,
 		.head = &head,
 		.host = {"", 0},
+		.ip = &request->ip,
 		.remote_address = request->remote,
 		.remote_port = request->port,
 	};
 	int status = hybridge_http_parse(text, false, &head);
+	const char *why;
 
 	if (!status && target_parse(head.target, &call.target) != 0)
 		status = 400;
 	if (status) {
-		answer_early(request, status);
+		answer_early(request, status, "this is no HTTP request");
 		return;
 	}
 	hybridge_http_get(&head, "Host", &call.host);
-	tracking_guid(call.target.id, call.guid);
-	if (call.target.is_hc)
+	call.has_id = tracking_guid(call.target.id, call.guid);
+	why = find_fault(&call);
+	if (why)
+		call_refuse(&call, 400, why);
+	else if (call.target.is_hc)
 		serve_hc(&call);
 	else
 		http_serve(&call);
@@ -195,7 +226,10 @@ static bool shake_hands(struct request *request)
 		return true;
 	if (ret == 0)
 		return false;
-	hybridge_log_error(HYBRIDGE_LOG_DEBUG, "handshake failed", &err, NULL);
+	/* A port that is only knocked at, as by a load balancer, is no news. */
+	hybridge_log_error(err.code == HYBRIDGE_EUNREACH ? HYBRIDGE_LOG_DEBUG
+							 : HYBRIDGE_LOG_INFO,
+			   "handshake failed", &err, NULL);
 	request_drop(request);
 	return false;
 }
@@ -218,7 +252,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 	if (len > 0)
 		serve(request, (size_t)len);
 	else if (len < 0 && errno == EMSGSIZE)
-		answer_early(request, 431);
+		answer_early(request, 431, "the head is too long");
 	else if (len < 0 || !note_first_byte(request))
 		request_drop(request);
 }
@@ -228,10 +262,15 @@ static void on_timer(struct hybridge_timer *timer)
 	struct request *request =
 		hybridge_container(timer, struct request, timer);
 
-	if (request->state == HEAD)
-		answer_early(request, 408);
-	else
-		request_drop(request);
+	if (request->state == HEAD) {
+		answer_early(request, 408, "the head came too slowly");
+		return;
+	}
+	if (request->state == HANDSHAKE)
+		hybridge_log(HYBRIDGE_LOG_INFO, "handshake failed",
+			     HYBRIDGE_STR("error", "it took too long"),
+			     HYBRIDGE_STR("remote", request->remote));
+	request_drop(request);
 }
 
 int64_t request_idle_ms(const struct request *request)
@@ -276,6 +315,7 @@ request_start(struct relay *relay, int fd, const struct hybridge_ip *ip,
 	request->relay = relay;
 	request->left = left;
 	request->owner = owner;
+	request->ip = *ip;
 	request->port = port;
 	request->timer.fire = on_timer;
 	request->reap.run = run_reap;

@@ -44,12 +44,11 @@ struct leg {
 struct splice {
 	struct hybridge_loop *loop;
 	struct leg legs[SPLICE_SIDES];
-	uint64_t bytes[SPLICE_SIDES];
 	uint64_t *totals;
 	splice_fn *done;
 	void *owner;
 	bool is_over;
-	enum splice_end end;
+	struct splice_report report;
 	uint32_t ping_ms;
 	int64_t closed_us; /* when the second Close came, or 0 */
 	struct hybridge_timer ping;
@@ -88,7 +87,7 @@ static void run_finish(struct hybridge_task *task)
 {
 	struct splice *splice = hybridge_container(task, struct splice, finish);
 
-	splice->done(splice->owner, splice->end, splice->bytes);
+	splice->done(splice->owner, &splice->report);
 	free(splice);
 }
 
@@ -110,7 +109,7 @@ static void finish(struct splice *splice, enum splice_end end)
 	splice->is_over = true;
 	close_leg(splice, SPLICE_SENDER, how);
 	close_leg(splice, SPLICE_LISTENER, how);
-	splice->end = end;
+	splice->report.end = end;
 	hybridge_timer_clear(splice->loop, &splice->ping);
 	hybridge_loop_defer(splice->loop, &splice->finish);
 }
@@ -203,6 +202,8 @@ static void on_error(struct splice *splice, enum splice_side from,
 	if (may_speak(splice, from))
 		send_control(&splice->legs[from], HYBRIDGE_WS_CLOSE, payload,
 			     len + 2);
+	splice->report.why = why;
+	splice->report.by = from;
 	/* Orderly, so that the Close arrives; the other side gets none. */
 	close_leg(splice, from, HYBRIDGE_CONN_ORDERLY);
 	finish(splice, SPLICE_PROTOCOL);
@@ -218,7 +219,7 @@ static int forward(struct splice *splice, enum splice_side from,
 		finish(splice, lost(other(from)));
 		return -1;
 	}
-	splice->bytes[from] += out->payload;
+	splice->report.bytes[from] += out->payload;
 	splice->totals[from] += out->payload;
 	return 0;
 }

@@ -34,12 +34,23 @@ enum splice_side {
 };
 
 /**
- * splice_fn - The stream has ended; both connections are closed
- * Called once, from the loop; the splice is freed by itself after it.
+ * struct splice_report - How it was
+ * @why:   SPLICE_PROTOCOL: what was wrong, a constant text; else NULL
+ * @by:    SPLICE_PROTOCOL: who did it
  * @bytes: Payload that came from each side
  */
-typedef void splice_fn(void *owner, enum splice_end end,
-		       const uint64_t bytes[static SPLICE_SIDES]);
+struct splice_report {
+	enum splice_end end;
+	const char *why;
+	enum splice_side by;
+	uint64_t bytes[SPLICE_SIDES];
+};
+
+/**
+ * splice_fn - The stream has ended; both connections are closed
+ * Called once, from the loop; the splice is freed by itself after it.
+ */
+typedef void splice_fn(void *owner, const struct splice_report *report);
 
 /**
  * struct splice_args - What to join

@@ -23,24 +23,35 @@ struct stream {
 	struct stream *next;
 };
 
-static void on_done(void *owner, enum splice_end end,
-		    const uint64_t bytes[static SPLICE_SIDES])
+static void log_end(const struct stream *stream,
+		    const struct splice_report *report)
+{
+	int64_t now_us = hybridge_loop_now_us(stream->relay->loop);
+	const char *by = report->by == SPLICE_SENDER ? "sender" : "listener";
+
+	hybridge_log(
+		HYBRIDGE_LOG_INFO, "session closed",
+		HYBRIDGE_STR("entity", stream->meter->entity),
+		HYBRIDGE_STR("session", stream->session),
+		HYBRIDGE_STR("end", splice_end_name(report->end)),
+		HYBRIDGE_NUM("open_ms", (now_us - stream->opened_us) / 1000),
+		HYBRIDGE_NUM("wait_ms", stream->waited_ms),
+		HYBRIDGE_NUM("from_sender", report->bytes[SPLICE_SENDER]),
+		HYBRIDGE_NUM("from_listener", report->bytes[SPLICE_LISTENER]),
+		/* These only where a rule was broken. */
+		(struct hybridge_field){report->why ? "by" : NULL, by, 0},
+		HYBRIDGE_STR("why", report->why));
+}
+
+static void on_done(void *owner, const struct splice_report *report)
 {
 	struct stream *stream = owner;
 	struct relay *relay = stream->relay;
-	int64_t open_us = hybridge_loop_now_us(relay->loop) - stream->opened_us;
 
 	stream->meter->streams--;
-	stream->meter->ended[end]++;
+	stream->meter->ended[report->end]++;
 	DL_DELETE(relay->streams, stream);
-	hybridge_log(HYBRIDGE_LOG_INFO, "session closed",
-		     HYBRIDGE_STR("entity", stream->meter->entity),
-		     HYBRIDGE_STR("session", stream->session),
-		     HYBRIDGE_STR("end", splice_end_name(end)),
-		     HYBRIDGE_NUM("open_ms", open_us / 1000),
-		     HYBRIDGE_NUM("wait_ms", stream->waited_ms),
-		     HYBRIDGE_NUM("from_sender", bytes[SPLICE_SENDER]),
-		     HYBRIDGE_NUM("from_listener", bytes[SPLICE_LISTENER]));
+	log_end(stream, report);
 	free(stream);
 	relay_stop_if_drained(relay);
 }

@@ -93,6 +93,15 @@ int target_parse(struct hybridge_span text, struct target *out)
 	return 0;
 }
 
+bool target_is_sound(const struct target *target)
+{
+	char *plain = hybridge_url_decode(target->path, false);
+	bool sound = plain;
+
+	free(plain);
+	return sound;
+}
+
 static void append_encoded(char **to, const char *text, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";

@@ -43,6 +43,9 @@ struct target {
 HYBRIDGE_MUSTUSE int target_parse(struct hybridge_span text,
 				  struct target *out);
 
+/** target_is_sound() - Whether every '%' of the path is followed by two digits that are not 00 */
+bool target_is_sound(const struct target *target);
+
 /**
  * target_rendezvous() - The target of a rendezvous address
  * @target: The sender's

@@ -28,14 +28,14 @@ static bool is_guid(struct hybridge_span text)
 	return true;
 }
 
-void tracking_guid(struct hybridge_span given, char out[static TRACKING_GUID])
+bool tracking_guid(struct hybridge_span given, char out[static TRACKING_GUID])
 {
 	uint8_t b[16];
 
 	if (is_guid(given)) {
 		memcpy(out, given.text, TRACKING_GUID - 1);
 		out[TRACKING_GUID - 1] = '\0';
-		return;
+		return true;
 	}
 	arc4random_buf(b, sizeof(b));
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 4122: version 4 */
@@ -45,6 +45,7 @@ void tracking_guid(struct hybridge_span given, char out[static TRACKING_GUID])
 		 "%02x%02x%02x%02x%02x%02x",
 		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9],
 		 b[10], b[11], b[12], b[13], b[14], b[15]);
+	return false;
 }
 
 void tracking_short(const char *guid, char out[static TRACKING_SHORT])

@@ -4,6 +4,7 @@
 #ifndef HYBRIDGE_RELAY_TRACKING_H
 #define HYBRIDGE_RELAY_TRACKING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -17,8 +18,9 @@
 /**
  * tracking_guid() - The GUID that a caller gave, or a fresh one
  * @given: Value of sb-hc-id: a GUID, perhaps followed by '_' and more; or empty
+ * Return: true when it is the caller's
  */
-void tracking_guid(struct hybridge_span given, char out[static TRACKING_GUID]);
+bool tracking_guid(struct hybridge_span given, char out[static TRACKING_GUID]);
 
 /** tracking_short() - The first eight digits of a GUID: the session in the log */
 void tracking_short(const char *guid, char out[static TRACKING_SHORT]);

@@ -60,6 +60,10 @@ HYBRIDGE_MUSTUSE int hybridge_http_parse(struct hybridge_span text,
 bool hybridge_http_get(const struct hybridge_http_head *head, const char *name,
 		       struct hybridge_span *out);
 
+/** hybridge_http_count() - How many headers have this name, without regard to case */
+size_t hybridge_http_count(const struct hybridge_http_head *head,
+			   const char *name);
+
 /** hybridge_http_has_token() - Whether a list header (Connection, Upgrade) names @token */
 bool hybridge_http_has_token(const struct hybridge_http_head *head,
 			     const char *name, const char *token);

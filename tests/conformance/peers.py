@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -160,6 +161,19 @@ def request(world, relay, target, headers=None, method="GET", seconds=DEADLINE):
     ) as connection:
         connection.request(method, target, headers=headers or {})
         return Answer(connection.getresponse())
+
+
+def raw_request(world, relay, data, seconds=DEADLINE):
+    """What comes back for these bytes, to the end."""
+    with (
+        socket.create_connection(("localhost", relay.port), seconds) as plain,
+        context(world).wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(data)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer
 
 
 def upgrade(world, relay, target, token=None, **more):

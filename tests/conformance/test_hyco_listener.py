@@ -3,12 +3,19 @@
 
 import contextlib
 import os
+import time
+import uuid
 
 from peers import CONTROL, HERE, Peer, encode, listen_token, send_token, upgrade, url
 from peers import PYTHON, World, clients, main, transfer, until
 
+from delay import Delay
+
 SIZES = (1, 125, 126, 127, 65535, 65536, 200_000, 10 << 20)
 MANY = 100
+LISTENERS_MAX = 25
+BURST = 30  # refusals that are not delayed
+PACE = 0.5  # seconds between the others
 GREETING = "grüße"
 
 
@@ -183,16 +190,63 @@ def test_streams_are_spread_over_two_and_go_to_the_one_that_is_left():
         assert shares() == [before[0] + 10, before[1]], (before, shares())
 
 
-def test_one_that_is_refused_again_and_again_does_not_hinder_others():
+def test_one_that_is_refused_again_and_again_is_slowed_down_and_others_are_not():
     with world_with_listener() as (world, relay, peer, app):
         refused = Peer(world)
         at = url(relay, "db", CONTROL)
         # It dials again at once, and for each refusal once more than before.
         refused.tell("listen", "l", url=at, token=listen_token(relay, seconds=-3600))
-        refused.expect("l", "refused", 50)
+        relay.wait_log("too many failures, answers are delayed")
+        refused.expect("l", "refused", BURST)
+        before, started = len(refused.events("l", "refused")), time.monotonic()
+        # The same address with a good token: at once.
+        peer.listen("m", at, listen_token(relay))
         assert echoes(app, 10, 100_000) == 10
-        refused.expect("l", "refused", 100)
-        assert not peer.events("l", "refused")
+        # Some answers may still have been on their way.
+        refused.expect("l", "refused", before + 10)
+        assert time.monotonic() - started > 6 * PACE, "it was not slowed down"
+        assert not peer.events("l", "refused") and not peer.events("m", "refused")
+        assert relay.err.count("answers are delayed") == 1, relay.err
+
+
+class Gate(Delay):
+    """Hangs up on so many callers, then lets everybody through to a relay."""
+
+    def __init__(self, port, refusals):
+        super().__init__(port, 0)
+        self.refusals = refusals
+
+    async def _serve(self, client_reader, client_writer):
+        if self.connections < self.refusals:
+            self.connections += 1
+            client_writer.transport.abort()
+            return
+        await super()._serve(client_reader, client_writer)
+
+
+def test_its_crowd_of_control_channels_after_thirty_refusals_leaves_a_place_for_others():
+    with World() as world:
+        relay = world.relay(["db"])
+        gate = world.background(Gate(relay.port, 30))
+        peer, others = Peer(world), Peer(world)
+        address = url(relay, "db", CONTROL).replace(str(relay.port), str(gate.port))
+        peer.tell("listen", "l", url=address, token=listen_token(relay))
+        peer.expect("l", "listening", LISTENERS_MAX)
+        relay.wait_log("too many listeners")
+        # One that says who it is takes the place of one of the crowd.
+        guid = str(uuid.uuid4())
+        own = f"{CONTROL}&sb-hc-id={guid}"
+        others.open("m", url(relay, "db", own), listen_token(relay))
+        relay.wait_log("listener disconnected.*code=1008.*another client needs the place")
+        headers = {"Microsoft-Relay-AllowedListeners": guid}
+        peer.open("s", url(relay, "db"), send_token(relay), wait="", headers=headers)
+        others.open("r", others.accept("m")["address"])
+        peer.expect("s", "open")
+        # The crowd works on.
+        headers = {"Microsoft-Relay-DisallowedListeners": guid}
+        peer.open("t", url(relay, "db"), send_token(relay), headers=headers)
+        peer.echo("t", 100_000)
+        assert not others.events("m", "closed")
 
 
 if __name__ == "__main__":

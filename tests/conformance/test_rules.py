@@ -6,12 +6,16 @@ import json
 import os
 import signal
 import time
+from xml.etree import ElementTree
 
-from peers import CONTROL, Peer, RelayWith, encode, listen_token, request, send_token
+from peers import CONTROL, HANDSHAKE, Peer, RelayWith, encode, listen_token, raw_request
+from peers import request, send_token
 from peers import SOURCE, World, main, target_of, upgrade, url
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 LISTENERS_MAX = 25
+ATOM = "http://www.w3.org/2005/Atom"
+SERVICE_BUS = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"
 
 # How long after its expiry a token is still taken: 5 min, less what a test needs.
 SKEW = 300
@@ -352,6 +356,44 @@ def test_headers_that_would_make_too_large_an_accept_message_are_431():
         assert len(peer.events("l", "message")) == 1
 
 
+def test_a_sender_may_say_which_listeners_it_wants_and_which_not():
+    with world_with_relay() as (_, relay, peer):
+        other = GUID.replace("0f8f", "1f8f")
+        for name, guid in (("l", GUID), ("m", other)):
+            at = url(relay, "db", f"{CONTROL}&sb-hc-id={guid}")
+            peer.open(name, at, listen_token(relay))
+        allowed, disallowed = (f"Microsoft-Relay-{word}Listeners" for word in ("Allowed", "Disallowed"))
+        for number in range(10):
+            headers = [{allowed: f"x, {GUID.upper()}"}, {disallowed: other}][number % 2]
+            at = url(relay, "db")
+            peer.open(f"s{number}", at, send_token(relay), wait="", headers=headers)
+            assert peer.expect("l", "message", number + 1)
+        assert not peer.events("m", "message")
+        headers = {allowed: GUID, disallowed: GUID}
+        refused = peer.open("n", url(relay, "db"), send_token(relay), wait="refused", headers=headers)
+        words = "None of the connected listeners meet the AllowedListeners/DisallowedListeners criteria"
+        assert (refused["status"], words in refused["reason"]) == (404, True), refused
+
+
+def test_a_header_that_is_there_twice_where_it_must_not_be_is_400():
+    with world_with_relay(HYBRIDGE_LOG_LEVEL="debug") as (world, relay, _):
+        for name in ("Host", "Sec-WebSocket-Key", "ServiceBusAuthorization"):
+            both = "".join(f"{name}: {value}\r\n" for value in ("localhost", "other"))
+            text = f"GET /$hc/db HTTP/1.1\r\n{both}" + "".join(
+                f"{key}: {value}\r\n" for key, value in HANDSHAKE.items() if key != name
+            )
+            answer = raw_request(world, relay, text.encode() + b"\r\n")
+            assert answer.startswith(b"HTTP/1.1 400 A header that may stand there once"), answer
+            relay.wait_log("request refused.*status=400")
+
+
+def test_a_path_that_is_badly_encoded_is_400():
+    with world_with_relay() as (world, relay, _):
+        for path in ("/$hc/db/%zz", "/$hc/db%", "/$hc/db/%00"):
+            answer = upgrade(world, relay, f"{path}?{CONTROL}", listen_token(relay))
+            assert (answer.status, "percent-encoded" in answer.reason) == (400, True), answer
+
+
 def test_a_hybrid_connection_that_is_removed_closes_its_listeners_with_1001():
     with world_with_relay() as (world, relay, peer):
         peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
@@ -378,7 +420,10 @@ def test_a_relay_that_drains_sends_listeners_1001_and_lets_streams_end():
 
 
 def test_the_hybrid_connection_manager_is_told_what_it_asks_for():
-    with world_with_relay() as (world, relay, peer):
+    endpoint = '[{"key":"endpoint","value":"db.corp:5432"},{"key":"x","value":"a<b&c"}]'
+    with World() as world:
+        relay = RelayWith(world, ["db"], {"db": {"HYBRIDGE_RELAY_USER_METADATA": endpoint}})
+        peer = Peer(world)
         assert request(world, relay, "/").status == 200
         peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
         target = "/db?api-version=2016-07"
@@ -386,11 +431,26 @@ def test_the_hybrid_connection_manager_is_told_what_it_asks_for():
         answer = request(world, relay, target, headers)
         assert answer.status == 200, answer
         assert answer.headers["Content-Type"].startswith("application/atom+xml;type=entry"), answer
-        body = answer.body.decode()
-        order = ("RequiresClientAuthorization", "ListenerCount")
-        assert sorted(order, key=body.index) == list(order), body
-        assert "<ListenerCount>1</ListenerCount>" in body, body
-        assert request(world, relay, target).status == 401
+        content = ElementTree.fromstring(answer.body).find(f"{{{ATOM}}}content")[0]
+        told = [(child.tag.rpartition("}")[2], child.text) for child in content]
+        assert content.tag == f"{{{SERVICE_BUS}}}HybridConnectionDescription", answer.body
+        # .NET's serializer wants this order.
+        assert told == [
+            ("RequiresClientAuthorization", "true"),
+            ("UserMetadata", endpoint),
+            ("ListenerCount", "1"),
+        ], told
+
+
+def test_the_management_request_is_refused_in_xml():
+    with world_with_relay() as (world, relay, _):
+        for target, status in (("/db?api-version=2016-07", 401), ("/no?api-version=2016-07", 404)):
+            answer = request(world, relay, target)
+            assert answer.status == status, answer
+            assert answer.headers["Content-Type"].startswith("application/xml"), answer.headers
+            error = ElementTree.fromstring(answer.body)
+            assert [child.tag for child in error] == ["Code", "Detail"], answer.body
+            assert (error[0].text, "TrackingId:" in error[1].text) == (str(status), True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -103,6 +104,47 @@ static void invite_passes_over_who_was_asked(void **state)
 	bus_free(bus);
 }
 
+static void invite_asks_only_who_is_allowed_and_not_disallowed(void **state)
+{
+	static const struct {
+		const char *allowed;
+		const char *disallowed;
+		bool a;
+		bool b;
+	} cases[] = {
+		{"x, A", NULL, true, false}, {"b", NULL, false, true},
+		{"x", NULL, false, false},   {"", NULL, false, false},
+		{NULL, "x", true, true},     {NULL, "a,x", false, true},
+		{"a,b", "b", true, false},   {"aa", NULL, false, false},
+	};
+	struct bus *bus = start();
+	struct bus_member a = {.accept = accept_0, .guid = "a"};
+	struct bus_member b = {.accept = accept_1, .guid = "b"};
+
+	(void)state;
+	assert_int_equal(bus_join(bus, "erp", &a), 0);
+	assert_int_equal(bus_join(bus, "erp", &b), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct bus_invite wish = {
+			.target = "/t",
+			.allowed = cases[i].allowed,
+			.disallowed = cases[i].disallowed,
+		};
+		bool some = cases[i].a || cases[i].b;
+
+		memset(asked, 0, sizeof(asked));
+		for (int n = 0; n < 100; n++)
+			assert_int_equal(
+				bus_invite(bus, "erp", NULL, 0, &wish) != 0,
+				some);
+		assert_int_equal(asked[0] > 0, cases[i].a);
+		assert_int_equal(asked[1] > 0, cases[i].b);
+	}
+	bus_leave(bus, &a);
+	bus_leave(bus, &b);
+	bus_free(bus);
+}
+
 static void invite_finds_nobody_where_nobody_listens(void **state)
 {
 	struct bus *bus = start();
@@ -145,6 +187,8 @@ int main(void)
 		cmocka_unit_test(
 			invite_spreads_over_all_listeners_of_an_entity),
 		cmocka_unit_test(invite_passes_over_who_was_asked),
+		cmocka_unit_test(
+			invite_asks_only_who_is_allowed_and_not_disallowed),
 		cmocka_unit_test(invite_finds_nobody_where_nobody_listens),
 		cmocka_unit_test(leave_is_told_once_and_after_the_fact),
 	};

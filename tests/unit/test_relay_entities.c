@@ -79,6 +79,7 @@ static void load_reads_every_env_file_of_a_folder(void **state)
 	put_file("db.env",
 		 "HYBRIDGE_RELAY_ENTITY='Erp/Db'\n"
 		 "HYBRIDGE_RELAY_OPEN_SENDERS=yes\n"
+		 "HYBRIDGE_RELAY_USER_METADATA='[{\"key\":\"a\"}]'\n"
 		 "HYBRIDGE_RULE_A_NAME=agent\n"
 		 "HYBRIDGE_RULE_A_RIGHTS='listen'\n"
 		 "HYBRIDGE_RULE_A_KEY=one\n"
@@ -98,6 +99,8 @@ static void load_reads_every_env_file_of_a_folder(void **state)
 	db = entities_get(&entities, "erp/db");
 	assert_non_null(db);
 	assert_true(db->open_senders);
+	assert_string_equal(db->metadata, "[{\"key\":\"a\"}]");
+	assert_null(entities.ns->metadata);
 	assert_int_equal(db->num_rules, 2);
 	assert_string_equal(db->rules[0].name, "agent");
 	assert_string_equal(db->rules[0].key, "one");
@@ -146,6 +149,13 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 		 0600, "'1' is not yes or no", ""},
 		{"HYBRIDGE_RELAY_OPEN_SENDERS=yes\n", 0600,
 		 "belongs to one hybrid connection", "HYBRIDGE_RELAY_ENTITY"},
+		{"HYBRIDGE_RELAY_USER_METADATA=x\n", 0600,
+		 ":1: HYBRIDGE_RELAY_USER_METADATA belongs to one hybrid "
+		 "connection",
+		 "HYBRIDGE_RELAY_ENTITY"},
+		{"HYBRIDGE_RELAY_ENTITY=x\nHYBRIDGE_RELAY_USER_METADATA=\xff\n",
+		 0600, ":2: HYBRIDGE_RELAY_USER_METADATA: no text in UTF-8",
+		 "endpoint"},
 	};
 
 	(void)state;

@@ -22,14 +22,13 @@ struct pair {
 	uint64_t totals[SPLICE_SIDES];
 };
 
-static void on_done(void *owner, enum splice_end end,
-		    const uint64_t bytes[static SPLICE_SIDES])
+static void on_done(void *owner, const struct splice_report *report)
 {
 	struct pair *pair = owner;
 
 	pair->splice = NULL;
-	pair->end = end;
-	memcpy(pair->bytes, bytes, sizeof(pair->bytes));
+	pair->end = report->end;
+	memcpy(pair->bytes, report->bytes, sizeof(pair->bytes));
 }
 
 static void never(void *owner, struct hybridge_conn *conn)

@@ -231,9 +231,35 @@ static void text_is_cut_and_never_overflows(void **state)
 	assert_non_null(strstr(text, "Timestamp:2025-04-24T11:08:15"));
 }
 
+static void a_path_is_sound_when_every_percent_is(void **state)
+{
+	static const struct {
+		const char *target;
+		bool sound;
+	} cases[] = {{"/$hc/db", true},
+		     {"/%24hc/d%62/%2f", true},
+		     {"/", true},
+		     {"/$hc/db?a=%zz", true},
+		     {"/$hc/db/%", false},
+		     {"/$hc/db/%4", false},
+		     {"/$hc/db/%zz", false},
+		     {"/$hc/db/%00", false},
+		     {"/$hc/%%62/db", false},
+		     {"/db%0", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct target target = parsed(cases[i].target);
+
+		print_message("%s\n", cases[i].target);
+		assert_int_equal(target_is_sound(&target), cases[i].sound);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_is_sound_when_every_percent_is),
 		cmocka_unit_test(parse_finds_marker_path_query_id_and_action),
 		cmocka_unit_test(parse_refuses_what_is_no_target),
 		cmocka_unit_test(

@@ -16,8 +16,7 @@ static void characters_of_every_length_are_valid(void **state)
 	static const char *const good[] = {"",
 					   "a",
 					   "\x7f",
-					   "gr\xc3\xbc\xc3\x9f"
-					   "e",
+					   "gr\xc3\xbc\xc3\x9f",
 					   "\xc2\x80",
 					   "\xdf\xbf",
 					   "\xe0\xa0\x80",
