@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <hybridge/address.h>
@@ -241,6 +242,17 @@ static bool note_first_byte(struct request *request)
 	       request_move(request, HEAD);
 }
 
+/* The caller hung up; a spare connection that was not needed is no news. */
+static void leave_early(struct request *request)
+{
+	if (request->reader.len > 0)
+		hybridge_log(HYBRIDGE_LOG_INFO, "request refused",
+			     HYBRIDGE_STR("why", "the head has no end"),
+			     HYBRIDGE_STR("error", strerror(errno)),
+			     HYBRIDGE_STR("remote", request->remote));
+	request_drop(request);
+}
+
 static void on_ready(void *owner, struct hybridge_conn *conn)
 {
 	struct request *request = owner;
@@ -253,7 +265,9 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 		serve(request, (size_t)len);
 	else if (len < 0 && errno == EMSGSIZE)
 		answer_early(request, 431, "the head is too long");
-	else if (len < 0 || !note_first_byte(request))
+	else if (len < 0)
+		leave_early(request);
+	else if (!note_first_byte(request))
 		request_drop(request);
 }
 
