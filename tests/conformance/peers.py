@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 # Found only now; the tests have what they need of these from here.
 import clients  # noqa: E402, F401
+import sas  # noqa: E402, F401
 import servers  # noqa: E402, F401
 import transfer  # noqa: E402, F401
 from harness import (  # noqa: E402, F401

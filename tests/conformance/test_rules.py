@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from peers import CONTROL, HANDSHAKE, Peer, RelayWith, encode, listen_token, raw_request
 from peers import request, send_token
-from peers import SOURCE, World, main, target_of, upgrade, url
+from peers import SOURCE, World, main, new_key, sas, target_of, until, upgrade, url
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 LISTENERS_MAX = 25
@@ -106,6 +106,46 @@ def test_the_authorization_header_is_taken_with_and_without_bearer():
             assert upgrade(world, relay, "/$hc/db?" + CONTROL, headers=headers).status == 101
 
 
+def test_of_two_carriers_the_header_counts_and_what_is_not_ours_reaches_the_listener():
+    with world_with_relay() as (world, relay, peer):
+        good, bad = encode(listen_token(relay)), encode(send_token(relay))
+        target = f"/$hc/db?{CONTROL}&sb-hc-token="
+        assert upgrade(world, relay, target + bad, listen_token(relay)).status == 101
+        assert upgrade(world, relay, target + good, send_token(relay)).status == 403
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        own = {"Authorization": "Basic b3duOm93bg=="}
+        peer.open("s", url(relay, "db"), send_token(relay), wait="", headers=own)
+        assert peer.accept("l")["connectHeaders"]["Authorization"] == own["Authorization"]
+        peer.open("t", url(relay, "db"), wait="", headers={"Authorization": send_token(relay)})
+        told = json.loads(peer.expect("l", "message", 2)["text"])["accept"]["connectHeaders"]
+        assert "Authorization" not in told, "a token went to the listener"
+
+
+def test_either_key_of_a_rule_is_good_and_so_are_the_namespaces_rules():
+    second, root = new_key(), new_key()
+    namespace = {
+        "HYBRIDGE_RULE_ROOT_NAME": "RootManageSharedAccessKey",
+        "HYBRIDGE_RULE_ROOT_RIGHTS": "manage",
+        "HYBRIDGE_RULE_ROOT_KEY": root,
+    }
+    files = {"db": {"HYBRIDGE_RULE_LISTENER_KEY2": second}, "namespace": namespace}
+    with World() as world:
+        relay = RelayWith(world, ["db"], files)
+        expiry = int(time.time()) + 3600
+        by_second = sas.token("sb://localhost/db", "defaultListener", second, expiry)
+        by_root = sas.token("http://LOCALHOST/", "rootmanagesharedaccesskey", root, expiry)
+        for token, target, status in (
+            (listen_token(relay), f"/$hc/db?{CONTROL}", 101),
+            (by_second, f"/$hc/db?{CONTROL}", 101),
+            (by_second, "/$hc/db", 403),
+            (by_root, f"/$hc/db?{CONTROL}", 101),
+            (by_root, "/$hc/db?sb-hc-action=connect", 404),
+            (by_root, "/$hc/other", 404),
+        ):
+            answer = upgrade(world, relay, target, token)
+            assert answer.status == status, (target, answer)
+
+
 def test_an_unknown_entity_is_404_endpoint_does_not_exist():
     with world_with_relay() as (world, relay, _):
         for query in ("", "?" + CONTROL):
@@ -143,9 +183,11 @@ def test_when_the_listener_that_was_asked_leaves_another_one_is_asked_at_once():
 
 def test_a_sender_that_goes_away_takes_the_address_with_it():
     with world_with_listener(HYBRIDGE_LOG_LEVEL="debug") as (world, relay, peer, accept):
+        held = relay.descriptors()
         peer.tell("drop", "s")
         peer.expect("s", "closed")
         relay.wait_log("sender left")
+        until(lambda: relay.descriptors() < held, "its descriptor given back")
         assert upgrade(world, relay, target_of(accept["address"])).status == 403
 
 
