@@ -51,7 +51,7 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 SHIM_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/shim/*.c))
 E2E_TOOLS  := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
 FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCHES    := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
+BENCHES    := $(B)/bench/load $(B)/bench/service $(B)/bench/aead
 
 SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c \
 	tests/unit/*.c tests/shim/*.c tests/e2e/*.c tests/fuzz/*.c bench/*.c)
@@ -118,6 +118,14 @@ $(B)/tests/shim/%: tests/shim/%.c Makefile
 $(B)/tests/e2e/%: tests/e2e/%.c Makefile
 	$(call say,CC    $@)
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE_CFLAGS) $(WARN) -O2 -g $(CFLAGS) -o $@ $< -lpthread
+
+$(B)/bench/load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/load*.c)) $(B)/bench/sockets.o
+	$(call say,LD    $@)
+	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/bench/service: $(B)/bench/service.o $(B)/bench/sockets.o
+	$(call say,LD    $@)
+	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/libcommon.a
 	$(call say,LD    $@)
