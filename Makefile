@@ -58,7 +58,7 @@ SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c
 HEADERS := $(wildcard include/hybridge/*.h common/*.h shim/*.h sender/*.h agent/*.h \
 	relay/*.h cli/*.h tests/*/*.h)
 
-.PHONY: help deps all programs demo test test-tools bench lint format fuzz install uninstall clean
+.PHONY: help deps all programs demo test test-tools bench bench-guard lint format fuzz install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -127,6 +127,10 @@ $(B)/bench/service: $(B)/bench/service.o $(B)/bench/sockets.o
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^
 
+$(B)/bench/guard: $(B)/bench/guard.o $(B)/bench/sockets.o $(filter-out %/main.o,$(call objects,relay)) $(B)/libcommon.a
+	$(call say,LD    $@)
+	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(B)/bench/%: $(B)/bench/%.o $(B)/libcommon.a
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -148,9 +152,13 @@ demo: deps ## install packages, build, show a program reaching a private databas
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)B=$(B) ./examples/demo/run
 
-bench: deps ## measure, as ratios to raw loopback in the same run
+bench: deps ## measure, beside raw loopback and other tunnels in the same run
 	$(Q)$(MAKE) --no-print-directory programs $(BENCHES)
 	$(Q)B=$(B) ./bench/run
+
+bench-guard: deps ## count the engine's instructions, and hold them against the baseline
+	$(Q)$(MAKE) --no-print-directory $(B)/bench/guard
+	$(Q)B=$(B) ./bench/guard
 
 lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone: silent when good
 	$(Q)B=$(B) ./tests/lint
