@@ -6,12 +6,17 @@ import threading
 
 
 class Delay:
-    """Between clients and one server; .port is its own, .connections a count."""
+    """Between clients and one server; .port is its own, .connections a count.
+
+    .flights has a text for each connection: ">" for bytes that came from the client after
+    the server's, or first; "<" for bytes the other way.  So each "><" is a round trip.
+    """
 
     def __init__(self, port, seconds):
         self.server_port = port
         self.seconds = seconds
         self.connections = 0
+        self.flights = []
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
 
@@ -41,12 +46,14 @@ class Delay:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, client_reader, client_writer):
+        number = self.connections
         self.connections += 1
+        self.flights.append("")
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.server_port)
         try:
             await asyncio.gather(
-                self._forward(client_reader, server_writer),
-                self._forward(server_reader, client_writer),
+                self._forward(client_reader, server_writer, number, ">"),
+                self._forward(server_reader, client_writer, number, "<"),
             )
         except (OSError, asyncio.CancelledError):
             pass
@@ -54,7 +61,7 @@ class Delay:
             client_writer.transport.abort()
             server_writer.transport.abort()
 
-    async def _forward(self, reader, writer):
+    async def _forward(self, reader, writer, number, way):
         """Reads at once and writes each piece when it is due; an empty piece is the end."""
         pieces = asyncio.Queue()
         delivery = asyncio.ensure_future(self._deliver(pieces, writer))
@@ -62,6 +69,8 @@ class Delay:
             data = None
             while data != b"":
                 data = await reader.read(65536)
+                if data and not self.flights[number].endswith(way):
+                    self.flights[number] += way
                 pieces.put_nowait((self.loop.time() + self.seconds, data))
             await delivery
         finally:

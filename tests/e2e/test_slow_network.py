@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""What a stream costs where each round trip is slow: they are counted, on the way to the relay.
+
+A proxy between program's side and relay, and another between relay and agent, note who
+spoke in turn: "><" is one round trip.  That of TCP comes before, one for each connection.
+"""
+
+import contextlib
+import subprocess
+
+import delay
+import servers
+from harness import PYTHON, World, main, until
+
+# Connects, says so, and stays until its standard input ends.
+CONNECT = """
+import socket, sys
+one = socket.create_connection(("db.corp", 5432))
+print("connected", flush=True)
+sys.stdin.read()
+"""
+
+# TLS 1.3 and an upgrade: ClientHello, ServerHello to Finished; Finished with the request, 101.
+FRESH = "><><"
+
+
+class Legs:
+    """A world with a proxy on both of the relay's sides."""
+
+    def __init__(self, world, target):
+        relay = world.relay(["db"])
+        self.sender_leg = world.background(delay.Delay(relay.port, 0))
+        self.agent_leg = world.background(delay.Delay(relay.port, 0))
+        listen = relay.connection("db", "listen", port=self.agent_leg.port)
+        world.agent(relay, {"db": target.at}, strings={"db": listen})
+        self.app = world.app(relay, {"db": "db.corp:5432"}, port=self.sender_leg.port)
+        self.app.sender()
+
+    @contextlib.contextmanager
+    def stream(self):
+        """A stream that has just been opened, and stays open within the block."""
+        program = self.app.start([PYTHON, "-c", CONNECT], stdin=subprocess.PIPE)
+        until(lambda: program.out or not program.alive(), "the connection")
+        assert program.out.strip() == "connected", program.err
+        yield
+        program.popen.stdin.close()
+        assert program.wait() == 0, program.err
+
+
+@contextlib.contextmanager
+def legs():
+    with servers.echo() as target, World() as world:
+        yield Legs(world, target)
+
+
+def test_the_first_stream_takes_two_round_trips_beside_tcp_to_the_relay():
+    with legs() as both, both.stream():
+        assert both.sender_leg.flights[0] == FRESH, both.sender_leg.flights
+
+
+def test_a_stream_over_a_warm_connection_takes_one_round_trip_to_the_relay():
+    with legs() as both:
+        with both.stream():
+            # Its TLS is done when the session tickets have come.
+            warm = until(
+                lambda: [i for i, one in enumerate(both.sender_leg.flights) if i and one == FRESH],
+                "a warm connection",
+            )
+        before = len(warm)
+        with both.stream():
+            used = [both.sender_leg.flights[i] for i in warm if both.sender_leg.flights[i] != FRESH]
+        assert (before, used) == (1, [FRESH + "><"]), both.sender_leg.flights
+
+
+def test_the_agent_takes_two_round_trips_beside_tcp_after_the_relay_has_asked():
+    with legs() as both:
+        assert both.agent_leg.connections == 1, "the control channel alone"
+        with both.stream():
+            # The relay joins the streams at the agent's request, and need not wait for its answer's arrival.
+            rendezvous = both.agent_leg.flights[1:]
+            assert len(rendezvous) == 1, both.agent_leg.flights
+            assert FRESH.startswith(rendezvous[0]), both.agent_leg.flights
+            assert rendezvous[0].startswith("><>"), both.agent_leg.flights
+
+
+if __name__ == "__main__":
+    main()
