@@ -29,12 +29,12 @@
 
 #define CODEC_BYTES    ((size_t)8 << 20)
 #define PATH_BYTES     ((size_t)8 << 20)
-#define PINGS	       1000u
-#define FRAME	       ((size_t)64 * 1024)
-#define BATCH	       ((size_t)128 * 1024)
-#define SMALL	       ((size_t)100)
+#define PINGS          1000u
+#define FRAME          ((size_t)64 * 1024)
+#define BATCH          ((size_t)128 * 1024)
+#define SMALL          ((size_t)100)
 #define SOCKET_BUF     (208 * 1024) /* what every kernel lets everybody have */
-#define PING_MS	       60000
+#define PING_MS        60000
 #define ENDS_OF_A_PATH 3 /* two pumps, one splice */
 
 /* One direction of frames, masked as a client's are; every eighth batch is of small ones. */
@@ -265,8 +265,8 @@ static void make_leg(struct hybridge_conn *ends[static 2], SSL_CTX *client,
 
 	make_pair(fds);
 	for (int i = 0; i < 2; i++) {
-		ends[i] = hybridge_conn_new(path.loop, fds[i], shake,
-					    &shaken[i]);
+		ends[i] =
+			hybridge_conn_new(path.loop, fds[i], shake, &shaken[i]);
 		if (!ends[i])
 			bench_die("connection");
 	}
@@ -291,8 +291,8 @@ static void start_pump(struct hybridge_conn *ws, struct hybridge_source *end,
 	make_pair(fds);
 	*end = (struct hybridge_source){fds[1], ready};
 	tcp = hybridge_conn_new(path.loop, fds[0], shake, NULL);
-	if (!tcp || !hybridge_pump_start(path.loop, tcp, ws, PING_MS, pump_done,
-					 NULL))
+	if (!tcp ||
+	    !hybridge_pump_start(path.loop, tcp, ws, PING_MS, pump_done, NULL))
 		bench_die("pump");
 }
 

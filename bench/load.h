@@ -20,7 +20,8 @@ struct load_target {
 int load_connect(const struct load_target *target, char mode);
 
 /** load_percentile() - Of @count sorted values; 0 when there are none */
-double load_percentile(const double *sorted, size_t count, unsigned int percent);
+double load_percentile(const double *sorted, size_t count,
+		       unsigned int percent);
 
 /** load_sort() - Ascending */
 void load_sort(double *values, size_t count);

@@ -18,9 +18,9 @@
 
 #include "sockets.h"
 
-#define CHUNK	       ((size_t)256 * 1024)
+#define CHUNK          ((size_t)256 * 1024)
 #define CALLS_PER_TURN 4 /* then other streams have their turn */
-#define EVENTS	       64
+#define EVENTS         64
 
 struct stream {
 	int fd;

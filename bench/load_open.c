@@ -13,7 +13,7 @@
 
 #include "sockets.h"
 
-#define EVENTS	   512
+#define EVENTS      512
 #define PATIENCE_MS 20000 /* without any stream getting on */
 
 struct stream {

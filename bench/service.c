@@ -1,7 +1,7 @@
 /*
  * service.c - the service behind the measured tunnels: echo, sink and source on one port.
  *
- *	service [PORT]		listens on 127.0.0.1, port 0 unless told, and prints the port
+ *	service [ADDRESS]	listens there, or on 127.0.0.1, and prints the port
  *
  * The first byte that a client sends chooses: 'E' echo; 'S' sink, which answers the
  * number of bytes, in 8 bytes of the machine's order, at the client's end; 'G' source,
@@ -22,9 +22,9 @@
 
 #include "sockets.h"
 
-#define CHUNK	       ((size_t)256 * 1024)
+#define CHUNK          ((size_t)256 * 1024)
 #define READS_PER_TURN 8 /* then other streams have their turn */
-#define EVENTS	       512
+#define EVENTS         512
 
 struct stream {
 	int fd;
@@ -166,7 +166,7 @@ static void run_unfinished(void)
 int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	int listener = bench_listen(argc > 1 ? argv[1] : "0");
+	int listener = bench_listen(argc > 1 ? argv[1] : "127.0.0.1");
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	signal(SIGPIPE, SIG_IGN);

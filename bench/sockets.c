@@ -49,18 +49,14 @@ void bench_watch(int epoll, int fd, void *ptr)
 		bench_die("epoll_ctl");
 }
 
-int bench_listen(const char *port)
+int bench_listen(const char *address)
 {
-	struct sockaddr_in at = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
-	};
+	struct sockaddr_in at = {.sin_family = AF_INET};
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1;
 
-	if (fd < 0 ||
+	if (fd < 0 || inet_pton(AF_INET, address, &at.sin_addr) != 1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    bind(fd, (struct sockaddr *)&at, len) != 0 ||
 	    listen(fd, BACKLOG) != 0 ||

@@ -18,7 +18,7 @@ void bench_tune(int fd);
 /** bench_watch() - Edge-triggered EPOLLIN, EPOLLOUT and EPOLLRDHUP with @ptr; dies when it cannot */
 void bench_watch(int epoll, int fd, void *ptr);
 
-/** bench_listen() - A non-blocking listener on 127.0.0.1; prints its port on a line */
-int bench_listen(const char *port);
+/** bench_listen() - A non-blocking listener on this IPv4 address; prints its port on a line */
+int bench_listen(const char *address);
 
 #endif
