@@ -152,7 +152,8 @@ demo: deps ## install packages, build, show a program reaching a private databas
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)B=$(B) ./examples/demo/run
 
-bench: deps ## measure, beside raw loopback and other tunnels in the same run
+bench: ## measure, beside raw loopback and other tunnels in the same run
+	$(Q)./tests/deps bench
 	$(Q)$(MAKE) --no-print-directory programs $(BENCHES)
 	$(Q)B=$(B) ./bench/run
 
