@@ -179,7 +179,7 @@ class Nginx(Tunnel):
         user = "user root;" if os.geteuid() == 0 else ""
         text = f"""
 daemon off; pid {self.world.path(self.name + name)}.pid; error_log stderr; {user}
-worker_processes auto; worker_rlimit_nofile 65535; load_module {self.MODULE};
+worker_processes auto; load_module {self.MODULE};
 events {{ worker_connections 32000; }}
 stream {{
     proxy_timeout 1h; tcp_nodelay on; proxy_half_close on;
