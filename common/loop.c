@@ -1,14 +1,18 @@
 /*
  * loop.c - the event loop.
  *
- * Theory of operation.  libwebsockets runs the main loop.  Its poll() costs
- * time in proportion to the descriptors it knows, so it gets to know only one:
- * our epoll set, adopted as a raw file.  When that becomes readable,
- * engine_turn() delivers events, then fires the timers that are due, then runs
- * the deferred tasks.  A timerfd in the epoll set wakes us for the earliest
- * timer: an lws timer would count in milliseconds, rounded down, and poll
- * without sleeping through the rest.  While tasks are queued the loop must not
- * sleep: an eventfd in the epoll set is kept readable.
+ * Theory of operation.  A turn, engine_turn(), delivers events, then fires the
+ * timers that are due, then runs the deferred tasks.  A timerfd in the epoll set
+ * wakes us for the earliest timer: an lws timer would count in milliseconds,
+ * rounded down, and poll without sleeping through the rest.
+ *
+ * libwebsockets' poll() costs time in proportion to the descriptors it knows, so it
+ * gets to know only one of ours: the epoll set, adopted as a raw file.  While it
+ * has guests, clients of the HTTP endpoints, it runs the main loop, and a turn is
+ * what it does when that descriptor becomes readable; then the loop must not sleep
+ * while tasks are queued, and an eventfd in the epoll set is kept readable.  Without
+ * guests, nearly always, turns sleep in epoll_wait() themselves: one system call
+ * less for each.
  */
 #include <hybridge/loop.h>
 
@@ -46,6 +50,7 @@ struct hybridge_loop {
 	bool nudged;
 	bool in_turn;
 	bool stopping;
+	unsigned int guests;
 	int64_t now_us;
 	struct timer_heap timers;
 	struct hybridge_task *tasks; /* first; its prev is the last */
@@ -53,6 +58,7 @@ struct hybridge_loop {
 	pthread_mutex_t post_lock;
 	struct hybridge_task *posted;
 	struct resolver *resolver;
+	struct epoll_event events[EVENTS_PER_TURN];
 	struct scratch scratch;
 };
 
@@ -93,17 +99,19 @@ static void nudge_ready(struct hybridge_source *source, uint32_t events)
 	}
 }
 
-static void deliver_events(struct hybridge_loop *loop)
+/* Sleeps for up to @timeout_ms (-1: for as long as it takes) when there are none. */
+static void deliver_events(struct hybridge_loop *loop, int timeout_ms)
 {
-	struct epoll_event events[EVENTS_PER_TURN];
-	int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, 0);
+	int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_TURN,
+			   timeout_ms);
 
+	loop->now_us = clock_us();
 	for (int i = 0; i < n; i++) {
-		struct hybridge_source *source = events[i].data.ptr;
+		struct hybridge_source *source = loop->events[i].data.ptr;
 
 		/* An earlier event of this turn may have unwatched it. */
 		if (source->ready)
-			source->ready(source, events[i].events);
+			source->ready(source, loop->events[i].events);
 	}
 }
 
@@ -155,19 +163,19 @@ static void arm_alarm(struct hybridge_loop *loop)
 		loop->alarm_us = next;
 }
 
-static void engine_turn(struct hybridge_loop *loop)
+static void engine_turn(struct hybridge_loop *loop, int timeout_ms)
 {
 	loop->in_turn = true;
 	for (int turn = 0; turn < TURNS_PER_WAKE; turn++) {
-		loop->now_us = clock_us();
-		deliver_events(loop);
+		deliver_events(loop, timeout_ms);
 		fire_timers(loop);
 		run_tasks(loop);
 		if (!loop->tasks || loop->stopping)
 			break;
+		timeout_ms = 0;
 	}
 	loop->in_turn = false;
-	if (loop->tasks)
+	if (loop->tasks && loop->guests > 0)
 		nudge(loop);
 	arm_alarm(loop);
 }
@@ -179,7 +187,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	(void)in;
 	(void)len;
 	if (reason == LWS_CALLBACK_RAW_RX_FILE)
-		engine_turn(lws_context_user(lws_get_context(wsi)));
+		engine_turn(lws_context_user(lws_get_context(wsi)), 0);
 	return 0;
 }
 
@@ -290,10 +298,13 @@ void hybridge_loop_run(struct hybridge_loop *loop)
 {
 	loop->stopping = false;
 	/* What was deferred or armed before the loop ran. */
-	engine_turn(loop);
-	while (!loop->stopping)
-		if (lws_service(loop->lws, 0) < 0)
+	engine_turn(loop, 0);
+	while (!loop->stopping) {
+		if (loop->guests == 0)
+			engine_turn(loop, loop->tasks ? 0 : -1);
+		else if (lws_service(loop->lws, 0) < 0)
 			break;
+	}
 }
 
 void hybridge_loop_stop(struct hybridge_loop *loop)
@@ -306,6 +317,14 @@ void hybridge_loop_stop(struct hybridge_loop *loop)
 struct lws_context *hybridge_loop_lws(struct hybridge_loop *loop)
 {
 	return loop->lws;
+}
+
+void hybridge_loop_guest(struct hybridge_loop *loop, bool came)
+{
+	if (came)
+		loop->guests++;
+	else if (loop->guests > 0)
+		loop->guests--;
 }
 
 int64_t hybridge_loop_now_us(const struct hybridge_loop *loop)

@@ -189,10 +189,23 @@ static int continue_answer(struct lws *wsi, struct answer *answer)
 	return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
+static struct hybridge_loop *loop_of(struct lws *wsi)
+{
+	const struct hybridge_status *status =
+		lws_vhost_user(lws_get_vhost(wsi));
+
+	return status->loop;
+}
+
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason,
 		   void *user, void *in, size_t len)
 {
 	/* lws has many more reasons; none of them concerns us. */
+	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED ||
+	    reason == LWS_CALLBACK_WSI_DESTROY)
+		hybridge_loop_guest(
+			loop_of(wsi),
+			reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED);
 	if (reason == LWS_CALLBACK_HTTP)
 		return start_answer(lws_vhost_user(lws_get_vhost(wsi)), wsi,
 				    user, in);

@@ -1,9 +1,9 @@
 /*
  * loop.h - the event loop: descriptors, timers, and work for the end of a turn.
  *
- * libwebsockets owns the main loop; the engine's descriptors live in one
- * epoll set that lws polls as a single descriptor, so the cost of a turn does
- * not depend on how many streams are open.
+ * All descriptors live in one epoll set, so the cost of a turn does not depend
+ * on how many streams are open.  libwebsockets serves the plain HTTP endpoints, and
+ * owns the main loop while one of them has a client.
  *
  * Rules.  One loop, one thread: every call below is for the loop's own thread,
  * except hybridge_loop_post().  A callback never frees an object that may
@@ -73,8 +73,17 @@ void hybridge_loop_run(struct hybridge_loop *loop);
 /** hybridge_loop_stop() - End hybridge_loop_run() after this turn */
 void hybridge_loop_stop(struct hybridge_loop *loop);
 
-/** hybridge_loop_lws() - The libwebsockets context, for plain HTTP endpoints */
+/**
+ * hybridge_loop_lws() - The libwebsockets context, for plain HTTP endpoints
+ * Its timers run only while it has guests: hybridge_loop_guest().
+ */
 struct lws_context *hybridge_loop_lws(struct hybridge_loop *loop);
+
+/**
+ * hybridge_loop_guest() - libwebsockets has one more, or one less, descriptor of its own
+ * Only while it has any, is it asked for events.
+ */
+void hybridge_loop_guest(struct hybridge_loop *loop, bool came);
 
 /** hybridge_loop_now_us() - CLOCK_MONOTONIC in microseconds, read once a turn */
 int64_t hybridge_loop_now_us(const struct hybridge_loop *loop);

@@ -517,6 +517,7 @@ static void work_deferred_by_an_lws_callback_does_not_wait(void **state)
 
 	letters_open(fx, &outside.letter, 1);
 	outside.letter.stops = true;
+	hybridge_loop_guest(fx->loop, true);
 	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
 			 on_outside, 1000);
 	run_briefly(fx);
@@ -529,10 +530,32 @@ static void a_stop_by_an_lws_callback_is_heeded_at_once(void **state)
 	struct outside outside = {.stop = true};
 
 	letters_open(fx, &outside.letter, 1);
+	hybridge_loop_guest(fx->loop, true);
 	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
 			 on_outside, 1000);
 	run_briefly(fx);
 	fixture_step(fx, 5); /* and it runs again */
+}
+
+static void lws_is_served_while_it_has_guests_and_no_longer(void **state)
+{
+	struct fixture *fx = *state;
+	struct outside outside = {.stop = true};
+
+	letters_open(fx, &outside.letter, 1);
+	hybridge_loop_guest(fx->loop, true);
+	hybridge_loop_guest(fx->loop, true);
+	hybridge_loop_guest(fx->loop, false);
+	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
+			 on_outside, 1000);
+	run_briefly(fx);
+	hybridge_loop_guest(fx->loop, false);
+	outside.stop = false;
+	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
+			 on_outside, 1000);
+	fixture_step(fx, 20);
+	assert_string_equal(trace, "");
+	lws_sul_cancel(&outside.sul);
 }
 
 static void a_process_with_many_descriptors_has_loops_too(void **state)
@@ -578,6 +601,7 @@ int main(void)
 			a_loop_that_is_freed_runs_what_was_deferred_and_posted),
 		WITH_LOOP(work_deferred_by_an_lws_callback_does_not_wait),
 		WITH_LOOP(a_stop_by_an_lws_callback_is_heeded_at_once),
+		WITH_LOOP(lws_is_served_while_it_has_guests_and_no_longer),
 		cmocka_unit_test(a_process_with_many_descriptors_has_loops_too),
 		cmocka_unit_test(freeing_nothing_is_fine),
 	};

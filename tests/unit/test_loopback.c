@@ -80,8 +80,8 @@ static bool is_plain(const char *name)
 /* Each algorithm of this kernel that we may use; how many. */
 static int tune_each(void)
 {
-	FILE *list = fopen("/proc/sys/net/ipv4/tcp_available_congestion_control",
-			   "re");
+	FILE *list = fopen(
+		"/proc/sys/net/ipv4/tcp_available_congestion_control", "re");
 	char name[17];
 	char now[17];
 	int tried = 0;

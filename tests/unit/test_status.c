@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include <libwebsockets.h>
+
 #include <hybridge/loop.h>
 #include <hybridge/status.h>
 
@@ -60,6 +62,11 @@ static void tell_metrics(void *owner, FILE *to)
 	for (int i = 0; i < daemon->num_metrics; i++)
 		fprintf(to, "hybridge_test{n=\"%d\"} 1\n", i);
 }
+
+struct deadline {
+	struct hybridge_timer timer;
+	struct hybridge_loop *loop;
+};
 
 static const struct hybridge_status_ops ops = {tell_ready, tell_metrics};
 
@@ -332,6 +339,61 @@ static void a_client_that_leaves_early_hurts_nobody(void **state)
 	free(answer);
 }
 
+/* What lws would do on its own. */
+struct outside {
+	lws_sorted_usec_list_t sul;
+	bool has_run;
+};
+
+static void on_outside(lws_sorted_usec_list_t *sul)
+{
+	lws_container_of(sul, struct outside, sul)->has_run = true;
+}
+
+static void on_deadline(struct hybridge_timer *timer)
+{
+	struct deadline *deadline =
+		hybridge_container(timer, struct deadline, timer);
+
+	hybridge_loop_stop(deadline->loop);
+}
+
+/* Whether lws gets to run for some milliseconds. */
+static bool lws_runs(struct daemon *daemon)
+{
+	struct deadline deadline = {{.fire = on_deadline}, daemon->loop};
+	struct outside outside = {0};
+
+	lws_sul_schedule(hybridge_loop_lws(daemon->loop), 0, &outside.sul,
+			 on_outside, 1000);
+	assert_int_equal(hybridge_timer_set(daemon->loop, &deadline.timer, 20),
+			 0);
+	hybridge_loop_run(daemon->loop);
+	lws_sul_cancel(&outside.sul);
+	return outside.has_run;
+}
+
+/* Its poll() would be one system call more for every turn of the loop. */
+static void lws_polls_only_while_it_has_clients(void **state)
+{
+	struct daemon *daemon = *state;
+	int fd;
+
+	assert_false(lws_runs(daemon));
+	for (int i = 0; i < 3; i++) {
+		char *answer = get(daemon, "/livez");
+
+		assert_status(answer, "200");
+		free(answer);
+	}
+	assert_false(lws_runs(daemon));
+	fd = dial(hybridge_status_port(daemon->status));
+	assert_true(lws_runs(daemon));
+	close(fd);
+	while (lws_runs(daemon))
+		;
+}
+
 /* Ends the shortage of descriptors. */
 static void relieve(struct hybridge_timer *timer)
 {
@@ -431,6 +493,7 @@ int main(void)
 		SERVED(running_out_of_descriptors_is_waited_out_without_spinning),
 		SERVED(listen_says_why_an_address_is_no_good),
 		SERVED(listen_says_that_a_port_is_taken),
+		SERVED(lws_polls_only_while_it_has_clients),
 		cmocka_unit_test(listen_takes_a_bracketed_ipv6_address),
 	};
 
