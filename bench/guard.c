@@ -151,14 +151,12 @@ static void pump_done(void *owner, enum hybridge_end end, uint16_t code,
 	one_end();
 }
 
-static void splice_done(void *owner, enum splice_end end,
-			const uint64_t bytes[static SPLICE_SIDES])
+static void splice_done(void *owner, const struct splice_report *report)
 {
 	(void)owner;
-	(void)bytes;
-	if (end != SPLICE_ORDERLY) {
+	if (report->end != SPLICE_ORDERLY) {
 		fprintf(stderr, "guard: the splice ended %s\n",
-			splice_end_name(end));
+			splice_end_name(report->end));
 		exit(1);
 	}
 	one_end();
