@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #define AGENT_PREFIX "hybridge "
+#define NO_ENTITY    "Endpoint does not exist"
 
 /* What our agent may say; anything else it says counts as a refusal. */
 static const struct {
@@ -79,6 +81,24 @@ static void explain_agent(const struct hybridge_upgrade_result *result,
 			   "this session");
 }
 
+/* Azure, and our relay, tell the two causes apart by their words alone. */
+static void explain_404(const char *reason, const char *entity,
+			struct hybridge_error *err)
+{
+	if (strncasecmp(reason, NO_ENTITY, strlen(NO_ENTITY)) == 0) {
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "hybrid connection %s does not exist: 404 %s",
+			      entity, reason);
+		hybridge_hint(err, "create it, or mend Endpoint and "
+				   "EntityPath");
+	} else {
+		hybridge_fail(err, HYBRIDGE_EREFUSED,
+			      "nobody listens on hybrid connection %s: 404 %s",
+			      entity, reason);
+		hybridge_hint(err, "start the agent for it; check EntityPath");
+	}
+}
+
 void verdict_explain(const struct hybridge_upgrade_result *result,
 		     const char *entity, struct hybridge_error *err)
 {
@@ -102,10 +122,7 @@ void verdict_explain(const struct hybridge_upgrade_result *result,
 		hybridge_hint(err, "use a rule that has the Send right");
 		break;
 	case 404:
-		hybridge_fail(err, HYBRIDGE_EREFUSED,
-			      "nobody listens on hybrid connection %s: 404 %s",
-			      entity, reason);
-		hybridge_hint(err, "start the agent for it; check EntityPath");
+		explain_404(reason, entity, err);
 		break;
 	case 408:
 	case 504:

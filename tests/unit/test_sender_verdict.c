@@ -93,6 +93,10 @@ static void explanations_name_the_cause_and_what_to_do(void **state)
 		 "clock", 401, HYBRIDGE_EDENIED},
 		{"no", "the relay does not let us in: 403 no", "Send", 403,
 		 HYBRIDGE_EDENIED},
+		{"Endpoint does not exist. TrackingId:x",
+		 "hybrid connection a/b does not exist: 404 Endpoint does not "
+		 "exist. TrackingId:x",
+		 "create it", 404, HYBRIDGE_ECONFIG},
 		{"none", "nobody listens on hybrid connection a/b: 404 none",
 		 "agent", 404, HYBRIDGE_EREFUSED},
 		{"late", "the far side did not answer in time: 504 late",
