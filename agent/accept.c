@@ -37,7 +37,6 @@
 #define TARGET_MS     15000 /* well below the 30 s that an address is good for */
 #define RENDEZVOUS_MS 20000
 #define ANSWER_MS     10000
-#define PING_MS       30000
 #define RENDEZVOUS_MAX \
 	2 /* tries: a relay may tire of a connection that says nothing */
 #define SESSION_TEXT  64
@@ -202,8 +201,10 @@ static void open_stream(struct stream *stream, struct hybridge_conn *ws)
 	struct hybridge_conn *target = stream->target;
 
 	stream->target = NULL; /* the pump's, as is @ws */
-	stream->pump = hybridge_pump_start(loop_of(stream), target, ws, PING_MS,
-					   on_pump_end, stream);
+	stream->pump = hybridge_pump_start(
+		loop_of(stream), target, ws,
+		stream->control->agent->config.keepalive_ms, on_pump_end,
+		stream);
 	if (!stream->pump || !stream_move(stream, STREAM_OPEN)) {
 		fail_memory(stream);
 		return;

@@ -31,7 +31,6 @@
 
 #define DIAL_MS    20000
 #define UPGRADE_MS 20000
-#define PING_MS    30000
 #define RENEW_PERCENT \
 	5 /* jitter of a renewal, so that agents do not move in step */
 
@@ -246,10 +245,10 @@ static const struct hybridge_channel_ops channel_ops = {
 
 static void come_up(struct control *control, struct hybridge_conn *conn)
 {
-	static const struct hybridge_channel_args args = {
+	struct hybridge_channel_args args = {
 		.is_client = true,
 		.message_max = HYBRIDGE_MESSAGE_MAX,
-		.ping_ms = PING_MS,
+		.ping_ms = control->agent->config.keepalive_ms,
 	};
 	struct hybridge_error err = {0};
 

@@ -20,6 +20,7 @@
 
 #define CONNECT_TIMEOUT_MS 30000
 #define IDLE_EXIT_MS       600000
+#define KEEPALIVE_MS       30000
 #define MAX_CONNECTIONS    UINT16_MAX /* what a map entry can count */
 
 static int fail_memory(struct hybridge_error *err)
@@ -219,6 +220,7 @@ static int load_globals(const struct config_settings *settings,
 	config->range = HYBRIDGE_RANGE_DEFAULT;
 	config->connect_timeout_ms = CONNECT_TIMEOUT_MS;
 	config->idle_exit_ms = IDLE_EXIT_MS;
+	config->keepalive_ms = KEEPALIVE_MS;
 	config->log_level = HYBRIDGE_LOG_INFO;
 	config->log_format = HYBRIDGE_LOG_AUTO;
 	if (settings->path) {
@@ -233,6 +235,8 @@ static int load_globals(const struct config_settings *settings,
 	    load_duration(settings, CONFIG_CONNECT_TIMEOUT,
 			  &config->connect_timeout_ms, err) < 0 ||
 	    load_duration(settings, CONFIG_IDLE_EXIT, &config->idle_exit_ms,
+			  err) < 0 ||
+	    load_duration(settings, CONFIG_KEEPALIVE, &config->keepalive_ms,
 			  err) < 0 ||
 	    load_status_listen(settings, config, err) < 0 ||
 	    load_fast_crypto(settings, config, err) < 0 ||

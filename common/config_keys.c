@@ -53,6 +53,11 @@ const struct hybridge_key hybridge_config_keys[] = {
 			      "How long a sender that was started by the "
 			      "library stays without a stream.",
 			      false},
+	[CONFIG_KEEPALIVE] = {"HYBRIDGE_KEEPALIVE", "DURATION",
+			      "How long the relay may be silent on a "
+			      "connection before it is pinged; after three "
+			      "times that the connection is dead.",
+			      false},
 	[CONFIG_STATUS_LISTEN] = {"HYBRIDGE_STATUS_LISTEN", "HOST:PORT",
 				  "Where /livez, /readyz and /metrics are "
 				  "served.",

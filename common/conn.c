@@ -345,6 +345,19 @@ bool hybridge_conn_broken(const struct hybridge_conn *conn)
 	return conn->failed || conn->in_error != 0 || conn->out_error != 0;
 }
 
+bool hybridge_conn_unanswered(const struct hybridge_conn *conn, uint32_t ms)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(conn->source.fd, IPPROTO_TCP, TCP_INFO, &info, &len) !=
+	    0)
+		return false;
+	/* One probe may have left just now; a second follows only where the first got no answer. */
+	return (info.tcpi_unacked > 0 || info.tcpi_probes > 1) &&
+	       info.tcpi_last_ack_recv >= ms;
+}
+
 int hybridge_conn_end(struct hybridge_conn *conn)
 {
 	if (conn->ending)

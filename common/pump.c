@@ -10,7 +10,8 @@
  * When both have ended and nothing is pending, the stream has ended in good
  * order.  Whatever else happens ends it at once and resets the local side.
  * After a Close neither end may ping (RFC 6455 5.5.1): the kernel's keep-alive
- * then looks after the connection.
+ * then looks after the connection.  Where bytes wait for the peer a ping would wait
+ * behind them: then it counts whether the peer's kernel still answers ours.
  *
  * Either side is read only while the other has nothing pending, so at most one
  * batch waits in each direction.
@@ -329,23 +330,24 @@ static void on_ping(struct hybridge_timer *timer)
 	struct hybridge_pump *pump =
 		hybridge_container(timer, struct hybridge_pump, ping);
 	int64_t now_us = hybridge_loop_now_us(pump->loop);
+	bool cannot_ask = hybridge_conn_pending(pump->tcp) > 0 ||
+			  hybridge_conn_pending(pump->ws) > 0 ||
+			  pump->close_sent || pump->close_received;
 	int64_t silent_ms;
 
 	/*
 	 * While the local side takes nothing we do not listen, and while the
 	 * peer takes nothing, or after a Close, it cannot be asked: none of
-	 * that is its silence.
+	 * that is its silence.  Its kernel's is.
 	 */
-	if (hybridge_conn_pending(pump->tcp) > 0 ||
-	    hybridge_conn_pending(pump->ws) > 0 || pump->close_sent ||
-	    pump->close_received)
+	if (cannot_ask && !hybridge_conn_unanswered(pump->ws, pump->ping_ms))
 		pump->heard_us = now_us;
 	silent_ms = (now_us - pump->heard_us) / 1000;
 	if (silent_ms >= (int64_t)SILENT_PINGS * pump->ping_ms) {
 		finish(pump, HYBRIDGE_END_WS_SILENT);
 		return;
 	}
-	if (silent_ms >= pump->ping_ms &&
+	if (silent_ms >= pump->ping_ms && !cannot_ask &&
 	    send_control(pump, HYBRIDGE_WS_PING, NULL, 0) != 0) {
 		finish(pump, HYBRIDGE_END_WS_LOST);
 		return;

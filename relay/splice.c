@@ -317,19 +317,21 @@ static bool check_leg(struct splice *splice, enum splice_side side)
 	struct leg *leg = &splice->legs[side];
 	const struct leg *peer = &splice->legs[other(side)];
 	int64_t now_us = hybridge_loop_now_us(splice->loop);
+	bool cannot_ask = hybridge_conn_pending(peer->conn) > 0 ||
+			  leg->close_in || !may_speak(splice, side);
 	int64_t silent_ms;
 
 	/*
 	 * Nobody is blamed for silence who is not listened to, cannot be
-	 * asked, or has said that it will say nothing more.
+	 * asked, or has said that it will say nothing more; but where bytes
+	 * wait for it, its kernel must answer ours.
 	 */
-	if (hybridge_conn_pending(peer->conn) > 0 || leg->close_in ||
-	    !may_speak(splice, side))
+	if (cannot_ask && !hybridge_conn_unanswered(leg->conn, splice->ping_ms))
 		leg->heard_us = now_us;
 	silent_ms = (now_us - leg->heard_us) / 1000;
 	if (silent_ms >= (int64_t)SILENT_PINGS * splice->ping_ms)
 		return false;
-	if (silent_ms >= splice->ping_ms)
+	if (silent_ms >= splice->ping_ms && !cannot_ask)
 		send_control(leg, HYBRIDGE_WS_PING, NULL, 0);
 	return true;
 }

@@ -41,7 +41,6 @@
 #define STEP_LATER_MS  10
 #define STEPS_QUICK_US 50000
 #define PATIENCE_US    10000000 /* for a program between message and connect() */
-#define PING_MS        30000
 
 static const char *const state_names[] = {
 	[REQUEST_QUEUED] = "queued",       [REQUEST_DIALING] = "dialing",
@@ -249,7 +248,8 @@ static void open_stream(struct request *request, int fd)
 		return;
 	}
 	request->ws = NULL; /* the pump's, as is @tcp */
-	request->pump = hybridge_pump_start(sender->loop, tcp, ws, PING_MS,
+	request->pump = hybridge_pump_start(sender->loop, tcp, ws,
+					    sender->config.keepalive_ms,
 					    on_pump_end, request);
 	if (!request->pump || !request_move(request, REQUEST_OPEN)) {
 		end(request);

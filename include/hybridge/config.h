@@ -75,6 +75,8 @@ struct hybridge_connection {
  * @connect_timeout_ms: HYBRIDGE_CONNECT_TIMEOUT, default 30 s
  * @idle_exit_ms: HYBRIDGE_IDLE_EXIT: a sender started by the shim leaves after
  *                this long without a stream, default 10 min
+ * @keepalive_ms: HYBRIDGE_KEEPALIVE: a connection to the relay is pinged after this
+ *                long without a byte from it, default 30 s
  * @status_listen: HYBRIDGE_STATUS_LISTEN: host:port for /livez, /readyz, /metrics; NULL off
  * @fast_crypto:  HYBRIDGE_FAST_CRYPTO
  * @log_level, @log_format: HYBRIDGE_LOG_LEVEL, HYBRIDGE_LOG_FORMAT
@@ -91,6 +93,7 @@ struct hybridge_config {
 	char *no_proxy;
 	uint32_t connect_timeout_ms;
 	uint32_t idle_exit_ms;
+	uint32_t keepalive_ms;
 	char *status_listen;
 	enum hybridge_fast_crypto fast_crypto;
 	enum hybridge_log_level log_level;

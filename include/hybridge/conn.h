@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <openssl/ssl.h>
@@ -113,6 +114,14 @@ bool hybridge_conn_hung_up(const struct hybridge_conn *conn);
 /** hybridge_conn_broken() - Whether it was reset or has failed, even if that has
  * not been read yet: an owner that holds its reading back is told by this */
 bool hybridge_conn_broken(const struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_unanswered() - Whether the peer's machine seems to be gone
+ * True while bytes, or questions about a closed window, are on their way and nothing at all has
+ * come back for @ms.  A peer whose program takes nothing is not meant: its kernel answers.  Always
+ * false on a unix socket, whose peer cannot vanish.  Source: tcp(7), TCP_INFO.
+ */
+bool hybridge_conn_unanswered(const struct hybridge_conn *conn, uint32_t ms);
 
 /**
  * hybridge_conn_end() - No more writing: close_notify and FIN behind what is pending

@@ -339,6 +339,27 @@ def test_a_target_that_resets_breaks_the_stream_off_without_a_close():
         assert stream.ending() == "broken"
 
 
+def test_a_relay_that_vanishes_is_noticed_by_its_silence():
+    with target_by_hand() as listener:
+        with world_with_agent(listener.getsockname(), HYBRIDGE_KEEPALIVE="300ms") as parts:
+            _, azure, agent, control = parts
+            idle, busy = azure.stream(control), azure.stream(control)
+            ends = [listener.accept()[0] for _ in range(2)]
+            for lost in (idle, busy, control):
+                lost.vanish()
+            # Bytes that wait are no excuse: more than the kernel takes.
+            ends[1].settimeout(0.1)
+            with contextlib.suppress(TimeoutError):
+                ends[1].sendall(bytes(16 * KIB * KIB))
+            print("#", agent.wait_log("control channel down.*silent"))
+            azure.listen()
+            for end in ends:
+                end.settimeout(20 * SLOWNESS)
+                expect_reset(end)
+                end.close()
+            assert agent.err.count("end=ws_silent") == 2, agent.err
+
+
 def test_several_connections_have_a_control_channel_each():
     with contextlib.ExitStack() as stack:
         first, second = (stack.enter_context(servers.echo()) for _ in range(2))

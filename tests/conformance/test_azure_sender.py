@@ -173,6 +173,26 @@ def test_any_other_end_is_a_reset_for_the_program():
             assert program.line("end")["end"] == "ECONNRESET", program.out
 
 
+def test_a_relay_that_vanishes_while_bytes_wait_is_a_reset_for_the_program():
+    with world_with_sender(HYBRIDGE_KEEPALIVE="300ms") as (azure, app, sender):
+        program = transfer.connect(app, "-s", transfer.ENDLESS)
+        stream = azure.next("connect").upgrade()
+        stream.read_data(1 << 20)
+        stream.vanish()
+        assert program.line("end")["end"] == "ECONNRESET"
+        sender.wait_log("session closed.*end=ws_silent")
+
+
+def test_an_idle_stream_is_pinged_and_lives_on_the_answers():
+    with world_with_sender(HYBRIDGE_KEEPALIVE="100ms") as (azure, app, _):
+        program, stream = open_stream(azure, app)
+        for _ in range(5):
+            assert stream.read() == (PING, b"")
+            stream.send(PONG)
+        stream.close()
+        assert program.line("end")["end"] == "eof"
+
+
 def test_a_program_that_is_killed_ends_its_stream():
     with world_with_sender() as (azure, app, sender):
         program, stream = open_stream(azure, app)

@@ -113,6 +113,50 @@ static void a_peer_that_dies_while_all_is_stuck_is_noticed(void **state)
 	}
 }
 
+/* As if the cable were cut: its kernel drops whatever comes, and acknowledges nothing. */
+static void vanish(int fd)
+{
+	int ttl = 255; /* what comes has 64 */
+
+	assert_int_equal(
+		setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl)), 0);
+}
+
+static void a_peer_that_vanishes_while_bytes_wait_is_noticed(void **state)
+{
+	static uint8_t data[400000];
+
+	for (int full = 0; full <= 1; full++) {
+		struct stream stream;
+
+		print_message("case: %s\n", full ? "its window is closed"
+						 : "bytes are on their way");
+		stream_open(*state, &stream, 50, 8192);
+		if (full)
+			fill(&stream, stream.app, false);
+		vanish(stream.peer);
+		if (!full)
+			(void)!send(stream.app, data, sizeof(data),
+				    MSG_NOSIGNAL);
+		assert_end(&stream, HYBRIDGE_END_WS_SILENT, 0);
+		assert_int_equal(app_sees(&stream), ECONNRESET);
+		stream_close(&stream);
+	}
+}
+
+static void a_peer_that_vanishes_after_its_close_is_noticed(void **state)
+{
+	struct stream stream;
+
+	stream_open(*state, &stream, 50, 0);
+	peer_closes(&stream, HYBRIDGE_WS_NORMAL);
+	fixture_expect(stream.fx, stream.app, "", 0);
+	vanish(stream.peer);
+	fixture_send(stream.fx, stream.app, "lost", 4);
+	assert_end(&stream, HYBRIDGE_END_WS_SILENT, 0);
+	stream_close(&stream);
+}
+
 static void an_end_waits_for_what_is_stuck(void **state)
 {
 	struct stream stream;
@@ -284,6 +328,8 @@ int main(void)
 		WITH_LOOP(pongs_to_a_peer_that_does_not_read_are_bounded),
 		WITH_LOOP(a_program_that_dies_while_all_is_stuck_is_noticed),
 		WITH_LOOP(a_peer_that_dies_while_all_is_stuck_is_noticed),
+		WITH_LOOP(a_peer_that_vanishes_while_bytes_wait_is_noticed),
+		WITH_LOOP(a_peer_that_vanishes_after_its_close_is_noticed),
 		WITH_LOOP(an_end_waits_for_what_is_stuck),
 		WITH_LOOP(a_long_transfer_both_ways_is_the_same_on_both_ends),
 	};
