@@ -91,7 +91,12 @@ static struct hybridge_connection *find(struct hybridge_config *config,
 			&config->connections[i];
 
 		if (same_text(connection->name, control->connection.name) &&
-		    same_relay(&connection->relay, &control->connection.relay))
+		    same_relay(&connection->relay,
+			       &control->connection.relay) &&
+		    same_text(connection->token_file,
+			      control->connection.token_file) &&
+		    same_text(connection->token_command,
+			      control->connection.token_command))
 			return connection;
 	}
 	return NULL;
@@ -101,11 +106,10 @@ static struct hybridge_connection *find(struct hybridge_config *config,
 static void keep(struct control *control,
 		 struct hybridge_connection *connection)
 {
-	char *host = control->connection.target_host;
+	struct hybridge_connection old = control->connection;
 
-	control->connection.target_host = connection->target_host;
-	control->connection.target_port = connection->target_port;
-	connection->target_host = host;
+	control->connection = *connection;
+	*connection = old; /* released with the rest of its configuration */
 	/* Taken: start_all() passes it by. */
 	free(connection->name);
 	connection->name = NULL;

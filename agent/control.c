@@ -4,7 +4,7 @@
  * Theory of operation.
  *
  *	WAITING --- the time has come --> DIALING
- *	DIALING --- connected ----------> UPGRADING
+ *	DIALING --- token, connected ---> UPGRADING
  *	UPGRADING - 101 ----------------> UP
  *	UP -------- we retire ----------> CLOSING
  *	DIALING, UPGRADING, UP, failed -> WAITING   (back-off; never gives up)
@@ -33,6 +33,7 @@
 #define UPGRADE_MS 20000
 #define RENEW_PERCENT \
 	5 /* jitter of a renewal, so that agents do not move in step */
+#define RENEW_AGAIN_S 30
 
 static const char *const state_names[] = {
 	[CONTROL_WAITING] = "waiting",     [CONTROL_DIALING] = "dialing",
@@ -80,13 +81,9 @@ static void run_reap(struct hybridge_task *task)
 {
 	struct control *control =
 		hybridge_container(task, struct control, reap);
-	struct hybridge_connection *connection = &control->connection;
 
 	hybridge_endpoint_token_free(&control->token);
-	hybridge_connstr_free(&connection->relay);
-	free(connection->name);
-	free(connection->hosts);
-	free(connection->target_host);
+	hybridge_connection_free(&control->connection);
 	free(control);
 }
 
@@ -102,6 +99,8 @@ static void free_if_over(struct control *control)
 
 static void drop_dial(struct control *control)
 {
+	hybridge_token_cancel(control->fetch);
+	control->fetch = NULL;
 	hybridge_dial_cancel(control->dial);
 	control->dial = NULL;
 	hybridge_upgrade_cancel(control->upgrade);
@@ -161,11 +160,19 @@ static void fail(struct control *control, const struct hybridge_error *err)
 
 /* Up. */
 
+static void take_token(struct control *control,
+		       struct hybridge_endpoint_token *token)
+{
+	hybridge_endpoint_token_free(&control->token);
+	control->token = *token;
+	*token = (struct hybridge_endpoint_token){0}; /* taken */
+}
+
 static void schedule_renewal(struct control *control)
 {
 	time_t left = control->token.renew - time(NULL);
 
-	/* A token that somebody else signed cannot be renewed. */
+	/* One that stands in the connection string cannot be renewed. */
 	if (control->connection.relay.signature || !control->token.text)
 		return;
 	if (left < 1)
@@ -182,27 +189,47 @@ static void schedule_renewal(struct control *control)
 					  "channel, and we come again"));
 }
 
-static void renew(struct control *control)
+/* The old one is good for a while: try again soon. */
+static void renew_later(struct control *control,
+			const struct hybridge_error *err)
 {
-	struct hybridge_error err = {0};
-	struct hybridge_endpoint_token fresh;
+	hybridge_log_error(HYBRIDGE_LOG_WARNING, "token not renewed", err,
+			   control->connection.name);
+	control->token.renew = time(NULL) + RENEW_AGAIN_S;
+	schedule_renewal(control);
+}
+
+static void on_renewed(void *owner, struct hybridge_endpoint_token *token,
+		       const struct hybridge_error *err)
+{
+	struct control *control = owner;
 	char *text;
 
-	if (hybridge_endpoint_token_make(&control->connection.relay, time(NULL),
-					 &fresh, &err) != 0) {
-		hybridge_log_error(HYBRIDGE_LOG_ERROR, "token not renewed",
-				   &err, control->connection.name);
+	control->fetch = NULL;
+	if (!token) {
+		renew_later(control, err);
 		return;
 	}
-	hybridge_endpoint_token_free(&control->token);
-	control->token = fresh;
-	text = hybridge_message_format_renew(fresh.text);
+	take_token(control, token);
+	text = hybridge_message_format_renew(control->token.text);
 	if (text &&
 	    hybridge_channel_send(control->channel, text, strlen(text)) == 0)
 		hybridge_log(HYBRIDGE_LOG_DEBUG, "token renewed",
 			     HYBRIDGE_STR("conn", control->connection.name));
 	hybridge_endpoint_wipe(text);
 	schedule_renewal(control);
+}
+
+static void renew(struct control *control)
+{
+	struct hybridge_error err = {0};
+
+	control->fetch = hybridge_token_fetch(
+		control->agent->loop, &control->connection, on_renewed, control);
+	if (control->fetch)
+		return;
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+	renew_later(control, &err);
 }
 
 static void on_message(void *owner, bool text, const char *data, size_t len)
@@ -221,6 +248,8 @@ static void on_end(void *owner, uint16_t code, const char *reason)
 	int64_t up_ms = (now_us(control) - control->up_us) / 1000;
 
 	control->channel = NULL;
+	hybridge_token_cancel(control->fetch);
+	control->fetch = NULL;
 	hybridge_timer_clear(control->agent->loop, &control->timer);
 	if (control->state == CONTROL_CLOSING) {
 		hybridge_log(HYBRIDGE_LOG_INFO, "control channel closed",
@@ -333,7 +362,6 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 {
 	struct control *control = owner;
 	struct hybridge_error cause = {0};
-	struct hybridge_endpoint_token token;
 
 	(void)os_errno;
 	control->dial = NULL;
@@ -343,14 +371,6 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 		fail(control, &cause);
 		return;
 	}
-	if (hybridge_endpoint_token_make(&control->connection.relay, time(NULL),
-					 &token, &cause) != 0) {
-		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
-		fail(control, &cause);
-		return;
-	}
-	hybridge_endpoint_token_free(&control->token);
-	control->token = token;
 	if (!control_move(control, CONTROL_UPGRADING))
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 	else if (ask(control, conn, &cause) != 0)
@@ -370,13 +390,40 @@ static void dial(struct control *control)
 		.timeout_ms = DIAL_MS,
 	};
 
-	if (!control_move(control, CONTROL_DIALING))
-		return;
 	control->tls = relay->plaintext ? NULL : agent_tls(agent);
 	args.tls = control->tls;
 	control->dial =
 		hybridge_dial_start(agent->loop, &args, on_dialled, control);
 	if (control->dial)
+		return;
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+	fail(control, &err);
+}
+
+static void on_token(void *owner, struct hybridge_endpoint_token *token,
+		     const struct hybridge_error *err)
+{
+	struct control *control = owner;
+
+	control->fetch = NULL;
+	if (!token) {
+		fail(control, err);
+		return;
+	}
+	take_token(control, token);
+	dial(control);
+}
+
+/* The token first: a relay gives a connection little time to ask. */
+static void begin(struct control *control)
+{
+	struct hybridge_error err = {0};
+
+	if (!control_move(control, CONTROL_DIALING))
+		return;
+	control->fetch = hybridge_token_fetch(
+		control->agent->loop, &control->connection, on_token, control);
+	if (control->fetch)
 		return;
 	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
 	fail(control, &err);
@@ -388,7 +435,7 @@ static void on_timer(struct hybridge_timer *timer)
 		hybridge_container(timer, struct control, timer);
 
 	if (control->state == CONTROL_WAITING)
-		dial(control);
+		begin(control);
 	else if (control->state == CONTROL_UP)
 		renew(control);
 }

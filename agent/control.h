@@ -14,6 +14,7 @@
 #include <hybridge/dial.h>
 #include <hybridge/error.h>
 #include <hybridge/loop.h>
+#include <hybridge/token.h>
 #include <hybridge/upgrade.h>
 
 #include "backoff.h"
@@ -59,6 +60,7 @@ struct control {
 	struct hybridge_connection connection;
 	enum control_state state;
 	SSL_CTX *tls;
+	struct hybridge_token_fetch *fetch;
 	struct hybridge_dial *dial;
 	struct hybridge_upgrade *upgrade;
 	struct hybridge_channel *channel;

@@ -384,7 +384,7 @@ void hybridge_config_free(struct hybridge_config *config)
 	if (!config)
 		return;
 	for (size_t i = 0; i < config->num_connections; i++)
-		config_connection_free(&config->connections[i]);
+		hybridge_connection_free(&config->connections[i]);
 	free(config->connections);
 	/* Const for those who read the map; the array is ours. */
 	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */

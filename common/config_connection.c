@@ -181,6 +181,60 @@ static bool is_loopback(const char *host)
 	return memcmp(ip.bytes, v6_loopback, sizeof(v6_loopback)) == 0;
 }
 
+static int load_text(const struct build *b, enum config_key key, char **out,
+		     struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(b->settings, key, b->first->conn);
+
+	if (!item)
+		return 0;
+	*out = strdup(item->value);
+	return *out ? 0 : fail_memory(err);
+}
+
+/* Exactly one source of tokens. */
+static int load_token(struct build *b, const struct config_setting *source,
+		      struct hybridge_error *err)
+{
+	const char *conn = b->first->conn;
+	const struct config_setting *file =
+		config_get(b->settings, CONFIG_TOKEN_FILE, conn);
+	const struct config_setting *command =
+		config_get(b->settings, CONFIG_TOKEN_COMMAND, conn);
+	const struct hybridge_connstr *relay = &b->connection.relay;
+	bool signs = relay->key || relay->signature;
+
+	if (file && command) {
+		config_fail(b->settings, command, err, ": %s is set as well",
+			    file->name);
+		hybridge_hint(err, "remove one of the two");
+		return -1;
+	}
+	if (signs && (file || command)) {
+		config_fail(b->settings, file ? file : command, err,
+			    ": the connection string has a key of its own");
+		hybridge_hint(err, "remove SharedAccessKeyName and "
+				   "SharedAccessKey from it, or this setting");
+		return -1;
+	}
+	if (!signs && !file && !command) {
+		config_fail(b->settings, source, err,
+			    " has no SharedAccessKey");
+		hybridge_hint(err,
+			      "copy the connection string of a shared access "
+			      "policy, with its key; or set "
+			      "HYBRIDGE_%s%sTOKEN_COMMAND or _TOKEN_FILE",
+			      conn, *conn ? "_" : "");
+		return -1;
+	}
+	b->connection.token_file_private = !b->settings->allow_open;
+	if (load_text(b, CONFIG_TOKEN_FILE, &b->connection.token_file, err) < 0)
+		return -1;
+	return load_text(b, CONFIG_TOKEN_COMMAND, &b->connection.token_command,
+			 err);
+}
+
 static int load_relay(struct build *b, struct hybridge_error *err)
 {
 	const struct config_setting *source = choose_source(b, err);
@@ -199,13 +253,8 @@ static int load_relay(struct build *b, struct hybridge_error *err)
 	}
 	if (load_entity(b, source, err) < 0)
 		return -1;
-	if (!relay->key && !relay->signature) {
-		config_fail(b->settings, source, err,
-			    " has no SharedAccessKey");
-		hybridge_hint(err, "copy the connection string of a shared "
-				   "access policy, with its key");
+	if (load_token(b, source, err) < 0)
 		return -1;
-	}
 	if (relay->plaintext && !is_loopback(relay->host)) {
 		config_fail(b->settings, source, err,
 			    ": '%.100s' would get the key without encryption",
@@ -316,18 +365,20 @@ int config_connection_load(const struct config_settings *settings,
 	if (load_hosts(&b, index, entries, err) < 0 ||
 	    load_target(&b, err) < 0 || load_relay(&b, err) < 0 ||
 	    load_name(&b, err) < 0) {
-		config_connection_free(&b.connection);
+		hybridge_connection_free(&b.connection);
 		return -1;
 	}
 	*out = b.connection;
 	return 0;
 }
 
-void config_connection_free(struct hybridge_connection *connection)
+void hybridge_connection_free(struct hybridge_connection *connection)
 {
 	free(connection->name);
 	free(connection->hosts);
 	free(connection->target_host);
+	free(connection->token_file);
+	text_free_secret(connection->token_command);
 	hybridge_connstr_free(&connection->relay);
 	*connection = (struct hybridge_connection){0};
 }

@@ -27,7 +27,7 @@ struct config_entries {
  * @out:      Filled in on success, untouched on failure (then @entries may
  *            hold entries that point nowhere)
  *
- * Return: 0 and @out owned by the caller (config_connection_free()), or -1
+ * Return: 0 and @out owned by the caller (hybridge_connection_free()), or -1
  */
 HYBRIDGE_MUSTUSE int
 config_connection_load(const struct config_settings *settings,
@@ -35,8 +35,5 @@ config_connection_load(const struct config_settings *settings,
 		       struct config_entries *entries,
 		       struct hybridge_connection *out,
 		       struct hybridge_error *err);
-
-/** config_connection_free() - Wipe secrets, release everything, zero it */
-void config_connection_free(struct hybridge_connection *connection);
 
 #endif

@@ -25,6 +25,14 @@ const struct hybridge_key hybridge_config_keys[] = {
 			   "Hybrid connection's path, when the connection "
 			   "string has no EntityPath.",
 			   false},
+	[CONFIG_TOKEN_FILE] = {"HYBRIDGE_*_TOKEN_FILE", "PATH",
+			       "File that holds an Entra ID token; read again "
+			       "before that runs out.",
+			       false},
+	[CONFIG_TOKEN_COMMAND] = {"HYBRIDGE_*_TOKEN_COMMAND", "COMMAND",
+				  "Shell command that prints an Entra ID "
+				  "token; run again before that runs out.",
+				  true},
 	[CONFIG_HOSTS] = {"HYBRIDGE_*_HOSTS", "'HOST:PORT…'",
 			  "What programs connect to: host:port, host:p1,p2, "
 			  "host:*, *.suffix:port, addresses and blocks of "

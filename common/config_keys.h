@@ -16,6 +16,8 @@ enum config_key {
 	CONFIG_CONNECTION, /* one for each connection, from here ... */
 	CONFIG_CONNECTION_FILE,
 	CONFIG_ENTITY,
+	CONFIG_TOKEN_FILE,
+	CONFIG_TOKEN_COMMAND,
 	CONFIG_HOSTS,
 	CONFIG_TARGET, /* ... to here */
 	CONFIG_RANGE,

@@ -18,6 +18,9 @@ bool config_is_secret(enum config_key key, const char *value)
 	if (key == CONFIG_CONNECTION || key == CONFIG_CONNECTION_FILE)
 		return strcasestr(value, "SharedAccessKey=") ||
 		       strcasestr(value, "SharedAccessSignature=");
+	/* Whoever can change it runs what he likes, and it may hold a secret. */
+	if (key == CONFIG_TOKEN_COMMAND)
+		return true;
 	return key == CONFIG_PROXY && strchr(value, '@');
 }
 

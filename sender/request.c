@@ -32,6 +32,7 @@
 #include "request_report.h"
 #include "request_table.h"
 #include "route.h"
+#include "route_token.h"
 #include "sender.h"
 #include "verdict.h"
 #include "warm.h"
@@ -400,11 +401,19 @@ void request_start_queued(struct hybridge_task *task)
 	struct route *route =
 		hybridge_container(task, struct route, start_queued);
 
-	while (route->queue && route->dialing < ROUTE_DIALS_MAX) {
+	struct hybridge_error denied = route->token_error;
+
+	route->token_error = (struct hybridge_error){0};
+	while (route->queue && (denied.code != HYBRIDGE_OK ||
+				(route->dialing < ROUTE_DIALS_MAX &&
+				 route_token_ready(route)))) {
 		struct request *request = route->queue;
 
 		unqueue(request);
-		begin(request);
+		if (denied.code != HYBRIDGE_OK)
+			fail(request, EACCES, 0, NULL, &denied);
+		else
+			begin(request);
 	}
 }
 
@@ -432,11 +441,7 @@ static void look(struct request *request)
 	     now_us(request) - request->started_us > PATIENCE_US)) {
 		abandon(request);
 	} else if (left == 0 && request->state == REQUEST_QUEUED) {
-		hybridge_fail(&err, HYBRIDGE_ETIMEOUT,
-			      "%u others were being connected all the time",
-			      request->route->dialing);
-		hybridge_hint(&err, "raise HYBRIDGE_CONNECT_TIMEOUT, or look "
-				    "why the relay is slow");
+		request_explain_queued(request, &err);
 		fail(request, ETIMEDOUT, 0, NULL, &err);
 	} else {
 		set_tick(request, next_look_ms(request, left));
@@ -499,24 +504,6 @@ static void replace_older(struct sender *sender, uint64_t cookie)
 		abandon(older);
 }
 
-/* Why no connection can be found for it. */
-static void explain_unmapped(enum route_found found, const char *host,
-			     uint16_t port, struct hybridge_error *err)
-{
-	if (found == ROUTE_NO_PORT)
-		hybridge_fail(err, HYBRIDGE_ECONFIG,
-			      "host %s is known, port %u is not configured",
-			      host, port);
-	else
-		hybridge_fail(err, HYBRIDGE_ECONFIG,
-			      "the sender's own configuration does not map %s",
-			      host);
-	hybridge_hint(err,
-		      "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
-		      "the sender was started with, and restart it",
-		      host, port);
-}
-
 static void admit(struct request *request, enum route_found found,
 		  const struct hybridge_error *bad_hold)
 {
@@ -525,13 +512,13 @@ static void admit(struct request *request, enum route_found found,
 	struct hybridge_error err = *bad_hold;
 
 	if (err.code == HYBRIDGE_OK && found != ROUTE_FOUND)
-		explain_unmapped(found, request->host, request->port, &err);
+		request_explain_unmapped(request, found, &err);
 	sender->unmapped += found != ROUTE_FOUND;
 	if (err.code != HYBRIDGE_OK) {
 		fail(request, ECONNREFUSED, 0, NULL, &err);
 		return;
 	}
-	if (route->dialing < ROUTE_DIALS_MAX) {
+	if (route_token_ready(route) && route->dialing < ROUTE_DIALS_MAX) {
 		begin(request);
 	} else {
 		DL_APPEND2(route->queue, request, queue_prev, queue_next);

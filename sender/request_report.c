@@ -81,3 +81,38 @@ void request_report_closed(const struct request *request, enum hybridge_end end,
 		HYBRIDGE_NUM("in", stats->from_ws),
 		HYBRIDGE_NUM("out", stats->to_ws));
 }
+
+void request_explain_unmapped(const struct request *request,
+			      enum route_found found,
+			      struct hybridge_error *err)
+{
+	if (found == ROUTE_NO_PORT)
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "host %s is known, port %u is not configured",
+			      request->host, request->port);
+	else
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "the sender's own configuration does not map %s",
+			      request->host);
+	hybridge_hint(err,
+		      "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
+		      "the sender was started with, and restart it",
+		      request->host, request->port);
+}
+
+void request_explain_queued(const struct request *request,
+			    struct hybridge_error *err)
+{
+	if (request->route->fetch) {
+		hybridge_fail(err, HYBRIDGE_ETIMEOUT,
+			      "HYBRIDGE_*_TOKEN_COMMAND has not ended yet");
+		hybridge_hint(err, "run the command by hand, or raise "
+				   "HYBRIDGE_CONNECT_TIMEOUT");
+	} else {
+		hybridge_fail(err, HYBRIDGE_ETIMEOUT,
+			      "%u others were being connected all the time",
+			      request->route->dialing);
+		hybridge_hint(err, "raise HYBRIDGE_CONNECT_TIMEOUT, or look "
+				   "why the relay is slow");
+	}
+}

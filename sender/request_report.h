@@ -8,6 +8,7 @@
 #include <hybridge/pump.h>
 
 #include "request.h"
+#include "route.h"
 
 /**
  * request_report_refused() - A request is about to be refused
@@ -30,5 +31,14 @@ void request_report_abandoned(const struct request *request, const char *when);
 void request_report_closed(const struct request *request, enum hybridge_end end,
 			   uint16_t close_code,
 			   const struct hybridge_pump_stats *stats);
+
+/** request_explain_unmapped() - Why no connection was found for it; sets @err */
+void request_explain_unmapped(const struct request *request,
+			      enum route_found found,
+			      struct hybridge_error *err);
+
+/** request_explain_queued() - Why it waited in the queue all its time; sets @err */
+void request_explain_queued(const struct request *request,
+			    struct hybridge_error *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include <hybridge/local.h>
 #include <hybridge/loop.h>
 #include <hybridge/pump.h>
+#include <hybridge/token.h>
 
 #include "token.h"
 
@@ -23,7 +24,9 @@ struct warm;
  * struct route - One connection
  * @connection:   Its configuration
  * @host_header:  Host header for the relay; owned
- * @queue:        Requests that wait for one of ROUTE_DIALS_MAX places
+ * @fetch:        While a token is being fetched
+ * @token_error:  Those who wait for one get none; code HYBRIDGE_OK else
+ * @queue:        Requests that wait for one of ROUTE_DIALS_MAX places, or for a token
  * @start_queued: Gives the places that became free to those who wait
  * @dialing:      Requests on their way to the relay, or at it
  * @warm:         Connections that are open already
@@ -34,9 +37,12 @@ struct warm;
  * @error_since_us, @error_count: Since when, and how often in a row
  */
 struct route {
+	struct hybridge_loop *loop;
 	const struct hybridge_connection *connection;
 	char *host_header;
 	struct token_cache token;
+	struct hybridge_token_fetch *fetch;
+	struct hybridge_error token_error;
 	struct request *queue;
 	struct hybridge_task start_queued;
 	unsigned int dialing;

@@ -31,6 +31,7 @@ static int make_routes(struct sender *sender, struct hybridge_error *err)
 		const struct hybridge_connstr *relay =
 			&sender->config.connections[i].relay;
 
+		route->loop = sender->loop;
 		route->connection = &sender->config.connections[i];
 		route->start_queued.run = request_start_queued;
 		route->host_header = hybridge_endpoint_host(
@@ -168,6 +169,7 @@ void sender_free(struct sender *sender)
 	for (size_t i = 0; sender->routes && i < sender->config.num_connections;
 	     i++) {
 		warm_free(sender->routes[i].warm);
+		hybridge_token_cancel(sender->routes[i].fetch);
 		token_forget(&sender->routes[i].token);
 		free(sender->routes[i].host_header);
 	}

@@ -4,6 +4,7 @@
 #ifndef SENDER_TOKEN_H
 #define SENDER_TOKEN_H
 
+#include <stdbool.h>
 #include <time.h>
 
 #include <hybridge/connstr.h>
@@ -13,10 +14,12 @@
 
 /**
  * struct token_cache - Start with {0}, end with token_forget()
+ * @put: It was given to us by token_put(): we cannot make another
  */
 struct token_cache {
 	struct hybridge_endpoint_token token;
 	time_t made;
+	bool put;
 };
 
 /**
@@ -33,6 +36,13 @@ struct token_cache {
 HYBRIDGE_MUSTUSE int token_get(struct token_cache *cache,
 			       const struct hybridge_connstr *relay, time_t now,
 			       const char **text, struct hybridge_error *err);
+
+/**
+ * token_put() - Keep a token that somebody else made; token_get() gives it out
+ * @token: Taken over: left {0}
+ */
+void token_put(struct token_cache *cache, struct hybridge_endpoint_token *token,
+	       time_t now);
 
 /** token_forget() - Wipe and drop it: the relay did not like it */
 void token_forget(struct token_cache *cache);

@@ -53,6 +53,9 @@ extern const struct hybridge_key hybridge_config_keys[];
  * @relay:    Where, and with which credentials
  * @hosts:    Text of HYBRIDGE_*_HOSTS that the map's entries point into
  * @target_host, @target_port: HYBRIDGE_*_TARGET; NULL and 0 when absent
+ * @token_file:    HYBRIDGE_*_TOKEN_FILE or NULL; not together with @token_command
+ * @token_file_private: Whether it must be closed to others
+ * @token_command: HYBRIDGE_*_TOKEN_COMMAND or NULL
  */
 struct hybridge_connection {
 	char *name;
@@ -60,6 +63,9 @@ struct hybridge_connection {
 	char *hosts;
 	char *target_host;
 	uint16_t target_port;
+	char *token_file;
+	bool token_file_private;
+	char *token_command;
 };
 
 /**
@@ -122,6 +128,9 @@ HYBRIDGE_MUSTUSE int hybridge_config_load(const char *path, char *const *env,
 
 /** hybridge_config_free() - Wipe secrets, release everything; zeroes @config */
 void hybridge_config_free(struct hybridge_config *config);
+
+/** hybridge_connection_free() - Wipe secrets, release everything; zeroes @connection */
+void hybridge_connection_free(struct hybridge_connection *connection);
 
 /**
  * hybridge_parse_duration() - Read "500ms", "10s", "5m", "2h" or plain seconds

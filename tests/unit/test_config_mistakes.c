@@ -171,6 +171,10 @@ static void mistakes_in_the_environment_say_so(void **state)
 		{"HYBRIDGE_SQL_CONECTION=x",
 		 "environment: unknown key 'HYBRIDGE_SQL_CONECTION'",
 		 "did you mean 'HYBRIDGE_SQL_CONNECTION'?"},
+		{"HYBRIDGE_SQL_TOKEN_FILE=/x",
+		 "environment: HYBRIDGE_SQL_TOKEN_FILE: the connection string "
+		 "has a key of its own",
+		 "remove SharedAccessKeyName"},
 		{"HYBRIDGE_LOG_LEVEL=loud",
 		 "environment: HYBRIDGE_LOG_LEVEL: 'loud' is not error, "
 		 "warning, info or debug",
