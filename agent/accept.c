@@ -4,14 +4,17 @@
  * Theory of operation.
  *
  *	DIALING --- target decided, rendezvous open -> ANSWERING
- *	ANSWERING - 101 -----------------------------> OPEN
+ *	ANSWERING - 101 -----------------------------> OPEN, or with azbridge's preamble GREETING
+ *	GREETING -- the preamble was good -----------> OPEN
  *	ANSWERING - refused as we wanted, or failed -> ENDED
  *	OPEN ------ the stream ended ----------------> ENDED
  *	any ------- we stop -------------------------> ENDED
  *
  * The target comes first: the relay's sender is told "connected" only when the service is.
  * Meanwhile TCP and TLS to the rendezvous are opened, so that the answer, yes or no, is
- * one round trip.  Only stream_move() changes the state; a stream that has ENDED is freed at
+ * one round trip.  azbridge says yes in its preamble before it dials; with us the target has
+ * answered by then, so that a sender of ours, or azbridge's, hears the truth from either.
+ * Only stream_move() changes the state; a stream that has ENDED is freed at
  * the end of the turn.
  */
 #include "accept.h"
@@ -26,6 +29,7 @@
 
 #include <hybridge/dial.h>
 #include <hybridge/log.h>
+#include <hybridge/preamble.h>
 #include <hybridge/upgrade.h>
 #include <hybridge/url.h>
 
@@ -45,6 +49,7 @@
 enum stream_state {
 	STREAM_DIALING,
 	STREAM_ANSWERING,
+	STREAM_GREETING,
 	STREAM_OPEN,
 	STREAM_ENDED,
 	STREAM_NUM_STATES,
@@ -65,6 +70,7 @@ struct stream {
 	struct hybridge_conn *rendezvous;
 	unsigned int rendezvous_tries;
 	struct hybridge_upgrade *upgrade;
+	struct hybridge_preamble *preamble;
 	struct hybridge_pump *pump;
 	int64_t started_us;
 	int64_t opened_us;
@@ -75,6 +81,7 @@ struct stream {
 static const char *const state_names[] = {
 	[STREAM_DIALING] = "dialing",
 	[STREAM_ANSWERING] = "answering",
+	[STREAM_GREETING] = "greeting",
 	[STREAM_OPEN] = "open",
 	[STREAM_ENDED] = "ended",
 };
@@ -87,7 +94,10 @@ static bool stream_move(struct stream *stream, enum stream_state next)
 	static const bool legal[STREAM_NUM_STATES][STREAM_NUM_STATES] = {
 		[STREAM_DIALING] =
 			{[STREAM_ANSWERING] = true, [STREAM_ENDED] = true},
-		[STREAM_ANSWERING] =
+		[STREAM_ANSWERING] = {[STREAM_GREETING] = true,
+				      [STREAM_OPEN] = true,
+				      [STREAM_ENDED] = true},
+		[STREAM_GREETING] =
 			{[STREAM_OPEN] = true, [STREAM_ENDED] = true},
 		[STREAM_OPEN] = {[STREAM_ENDED] = true},
 	};
@@ -133,6 +143,7 @@ static void end(struct stream *stream)
 	hybridge_dial_cancel(stream->target_dial);
 	hybridge_dial_cancel(stream->rendezvous_dial);
 	hybridge_upgrade_cancel(stream->upgrade);
+	hybridge_preamble_cancel(stream->preamble);
 	hybridge_conn_close(stream->target, HYBRIDGE_CONN_RESET);
 	hybridge_conn_close(stream->rendezvous, HYBRIDGE_CONN_RESET);
 	SSL_CTX_free(stream->tls);
@@ -220,6 +231,28 @@ static void open_stream(struct stream *stream, struct hybridge_conn *ws)
 		HYBRIDGE_NUM("wait_ms", ms_since(stream, stream->started_us)));
 }
 
+static void on_greeted(void *owner, struct hybridge_conn *conn, int os_errno,
+		       const struct hybridge_error *err)
+{
+	struct stream *stream = owner;
+
+	(void)os_errno;
+	stream->preamble = NULL;
+	if (conn)
+		open_stream(stream, conn);
+	else
+		fail(stream, "stream refused", err);
+}
+
+static void greet(struct stream *stream, struct hybridge_conn *ws)
+{
+	stream->preamble = hybridge_preamble_answer(
+		loop_of(stream), ws, stream->control->connection.port_name,
+		ANSWER_MS, on_greeted, stream);
+	if (!stream->preamble || !stream_move(stream, STREAM_GREETING))
+		fail_memory(stream);
+}
+
 static void on_answered(void *owner, struct hybridge_conn *conn,
 			const struct hybridge_upgrade_result *result)
 {
@@ -234,13 +267,15 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 		if (result->status != 410)
 			log_failure(stream, "refusal not delivered", &err);
 		end(stream);
-	} else if (result->status == 101) {
-		open_stream(stream, conn);
-	} else {
+	} else if (result->status != 101) {
 		if (result->status == 403)
 			hybridge_hint(&err, "the address is good for 30 s, and "
 					    "once");
 		fail(stream, "relay did not take the stream", &err);
+	} else if (stream->control->connection.mode == HYBRIDGE_MODE_AZBRIDGE) {
+		greet(stream, conn);
+	} else {
+		open_stream(stream, conn);
 	}
 }
 

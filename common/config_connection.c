@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/preamble.h>
+
 #include "config_file.h"
 #include "config_values.h"
 #include "text.h"
@@ -328,6 +330,36 @@ static int load_target(struct build *b, struct hybridge_error *err)
 	return -1;
 }
 
+static int load_mode(struct build *b, struct hybridge_error *err)
+{
+	const struct config_setting *mode =
+		config_get(b->settings, CONFIG_MODE, b->first->conn);
+	const struct config_setting *name =
+		config_get(b->settings, CONFIG_PORT_NAME, b->first->conn);
+
+	if (mode && strcmp(mode->value, "azbridge") == 0) {
+		b->connection.mode = HYBRIDGE_MODE_AZBRIDGE;
+	} else if (mode && strcmp(mode->value, "raw") != 0) {
+		config_fail(b->settings, mode, err,
+			    ": '%.60s' is not raw or azbridge", mode->value);
+		return -1;
+	}
+	if (name && b->connection.mode == HYBRIDGE_MODE_RAW) {
+		config_fail(b->settings, name, err,
+			    " means something with azbridge's preamble only");
+		hybridge_hint(err, "set HYBRIDGE_%s%sMODE=azbridge, or remove "
+				   "it",
+			      b->first->conn, *b->first->conn ? "_" : "");
+		return -1;
+	}
+	if (name && strlen(name->value) > HYBRIDGE_PREAMBLE_NAME_MAX) {
+		config_fail(b->settings, name, err, " is longer than %d bytes",
+			    HYBRIDGE_PREAMBLE_NAME_MAX);
+		return -1;
+	}
+	return load_text(b, CONFIG_PORT_NAME, &b->connection.port_name, err);
+}
+
 /* [a-z][a-z0-9_]*, as every other connection's name is shown */
 static bool is_shown_name(const char *name)
 {
@@ -364,7 +396,7 @@ int config_connection_load(const struct config_settings *settings,
 
 	if (load_hosts(&b, index, entries, err) < 0 ||
 	    load_target(&b, err) < 0 || load_relay(&b, err) < 0 ||
-	    load_name(&b, err) < 0) {
+	    load_mode(&b, err) < 0 || load_name(&b, err) < 0) {
 		hybridge_connection_free(&b.connection);
 		return -1;
 	}
@@ -379,6 +411,7 @@ void hybridge_connection_free(struct hybridge_connection *connection)
 	free(connection->target_host);
 	free(connection->token_file);
 	text_free_secret(connection->token_command);
+	free(connection->port_name);
 	hybridge_connstr_free(&connection->relay);
 	*connection = (struct hybridge_connection){0};
 }

@@ -38,6 +38,14 @@ const struct hybridge_key hybridge_config_keys[] = {
 			  "host:*, *.suffix:port, addresses and blocks of "
 			  "them, separated by blanks.",
 			  false},
+	[CONFIG_MODE] = {"HYBRIDGE_*_MODE", "raw|azbridge",
+			 "Whether the far side is azure-relay-bridge, which "
+			 "puts a preamble before each stream.",
+			 false},
+	[CONFIG_PORT_NAME] = {"HYBRIDGE_*_PORT_NAME", "TEXT",
+			      "Port name in azbridge's preamble; else the "
+			      "port's number.",
+			      false},
 	[CONFIG_TARGET] = {"HYBRIDGE_*_TARGET", "HOST:PORT",
 			   "Service that the agent dials.", false},
 	[CONFIG_RANGE] = {"HYBRIDGE_RANGE", "A.B.C.D/N",

@@ -1,10 +1,13 @@
 /*
- * relay_dial.c - dials the relay of a connection and sends the connect request.
+ * relay_dial.c - dials the relay of a connection, and asks it for a stream.
  */
 #include "relay_dial.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include <hybridge/preamble.h>
 
 #include "request.h"
 #include "route.h"
@@ -28,25 +31,82 @@ struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
 	return hybridge_dial_start(sender->loop, &args, done, owner);
 }
 
-struct hybridge_upgrade *relay_upgrade(struct request *request,
-				       struct hybridge_conn *conn,
-				       uint32_t timeout_ms,
-				       hybridge_upgrade_fn *done,
-				       struct hybridge_error *err)
+struct relay_ask {
+	struct request *request;
+	struct hybridge_upgrade *upgrade;
+	struct hybridge_preamble *preamble;
+	relay_ask_fn *done;
+	uint32_t timeout_ms;
+};
+
+/* The handle is over when @done is called: nothing of it is used afterwards. */
+static void finish(struct relay_ask *ask, struct hybridge_conn *conn,
+		   const struct relay_answer *answer)
+{
+	relay_ask_fn *done = ask->done;
+	struct request *request = ask->request;
+
+	free(ask);
+	done(request, conn, answer);
+}
+
+static void on_greeted(void *owner, struct hybridge_conn *conn, int os_errno,
+		       const struct hybridge_error *err)
+{
+	struct relay_answer answer = {.result.status = 101};
+
+	if (!conn) {
+		answer.refused = true;
+		answer.result.os_errno = os_errno;
+		answer.result.err = *err;
+	}
+	finish(owner, conn, &answer);
+}
+
+static void on_upgraded(void *owner, struct hybridge_conn *conn,
+			const struct hybridge_upgrade_result *result)
+{
+	struct relay_ask *ask = owner;
+	struct request *request = ask->request;
+	const struct hybridge_connection *connection =
+		request->route->connection;
+	struct relay_answer answer = {.result = *result};
+	char number[8];
+
+	ask->upgrade = NULL;
+	if (result->status != 101 || connection->mode == HYBRIDGE_MODE_RAW) {
+		finish(ask, conn, &answer);
+		return;
+	}
+	snprintf(number, sizeof(number), "%u", request->port);
+	ask->preamble = hybridge_preamble_ask(
+		request->sender->loop, conn,
+		connection->port_name ? connection->port_name : number,
+		ask->timeout_ms, on_greeted, ask);
+	if (ask->preamble)
+		return;
+	answer.refused = true;
+	hybridge_fail(&answer.result.err, HYBRIDGE_ESYSTEM, "out of memory");
+	finish(ask, NULL, &answer);
+}
+
+struct relay_ask *relay_ask(struct request *request, struct hybridge_conn *conn,
+			    uint32_t timeout_ms, relay_ask_fn *done,
+			    struct hybridge_error *err)
 {
 	struct route *route = request->route;
 	const struct hybridge_connstr *relay = &route->connection->relay;
-	struct hybridge_upgrade *upgrade = NULL;
+	struct relay_ask *ask = calloc(1, sizeof(*ask));
 	const char *token = NULL;
 	char *target = NULL;
 	char *headers = NULL;
 
 	if (token_get(&route->token, relay, time(NULL), &token, err) != 0)
-		goto out;
+		goto fail;
 	target = hybridge_endpoint_target(relay, "connect", request->session);
 	headers = hybridge_endpoint_headers(
 		token, "hybridge-sender/" HYBRIDGE_VERSION);
-	if (target && headers) {
+	if (ask && target && headers) {
 		struct hybridge_upgrade_args args = {
 			.host = route->host_header,
 			.target = target,
@@ -54,15 +114,29 @@ struct hybridge_upgrade *relay_upgrade(struct request *request,
 			.timeout_ms = timeout_ms,
 		};
 
-		upgrade = hybridge_upgrade_start(request->sender->loop, conn,
-						 &args, done, request);
+		ask->request = request;
+		ask->done = done;
+		ask->timeout_ms = timeout_ms;
+		ask->upgrade = hybridge_upgrade_start(
+			request->sender->loop, conn, &args, on_upgraded, ask);
 		conn = NULL; /* the upgrade's, or closed */
 	}
-	if (!upgrade)
-		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
-out:
-	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 	free(target);
 	hybridge_endpoint_wipe(headers);
-	return upgrade;
+	if (ask && ask->upgrade)
+		return ask;
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+fail:
+	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+	free(ask);
+	return NULL;
+}
+
+void relay_ask_cancel(struct relay_ask *ask)
+{
+	if (!ask)
+		return;
+	hybridge_upgrade_cancel(ask->upgrade);
+	hybridge_preamble_cancel(ask->preamble);
+	free(ask);
 }

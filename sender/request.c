@@ -126,8 +126,8 @@ static void leave_relay(struct request *request)
 		return;
 	hybridge_dial_cancel(request->dial);
 	request->dial = NULL;
-	hybridge_upgrade_cancel(request->upgrade);
-	request->upgrade = NULL;
+	relay_ask_cancel(request->ask);
+	request->ask = NULL;
 	unqueue(request);
 	if (request->placed) {
 		route->dialing--;
@@ -293,15 +293,19 @@ static void step_completing(struct request *request)
 
 static void start_dial(struct request *request);
 
-static void on_upgraded(void *owner, struct hybridge_conn *conn,
-			const struct hybridge_upgrade_result *result)
+static void on_answered(void *owner, struct hybridge_conn *conn,
+			const struct relay_answer *answer)
 {
 	struct request *request = owner;
+	const struct hybridge_upgrade_result *result = &answer->result;
 	struct route *route = request->route;
 	struct hybridge_error err = {0};
 
-	request->upgrade = NULL;
-	if (result->status == 101) {
+	request->ask = NULL;
+	if (answer->refused) {
+		fail(request, verdict_of_preamble(result->os_errno), 101, NULL,
+		     &result->err);
+	} else if (result->status == 101) {
 		leave_relay(request);
 		request->ws = conn;
 		hybridge_conn_set_owner(conn, on_ready_early, request);
@@ -341,9 +345,9 @@ static void start_upgrade(struct request *request, struct hybridge_conn *conn)
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		return;
 	}
-	request->upgrade = relay_upgrade(request, conn, left_ms(request),
-					 on_upgraded, &err);
-	if (!request->upgrade)
+	request->ask =
+		relay_ask(request, conn, left_ms(request), on_answered, &err);
+	if (!request->ask)
 		fail(request, ENETUNREACH, 0, NULL, &err);
 }
 

@@ -75,7 +75,7 @@ struct request {
 	struct hybridge_timer tick;
 	struct hybridge_task reap;
 	struct hybridge_dial *dial;
-	struct hybridge_upgrade *upgrade;
+	struct relay_ask *ask;
 	struct hybridge_conn *ws;
 	struct hybridge_pump *pump;
 	struct request *prev, *next;

@@ -63,6 +63,13 @@ int verdict_of_dial(int os_errno)
 	return os_errno == ETIMEDOUT ? ETIMEDOUT : ENETUNREACH;
 }
 
+int verdict_of_preamble(int os_errno)
+{
+	return os_errno == ETIMEDOUT    ? ETIMEDOUT
+	       : os_errno == ECONNRESET ? ENETUNREACH
+					: ECONNREFUSED;
+}
+
 const char *verdict_name(int verdict)
 {
 	for (size_t i = 0; i < NUM_VERDICTS; i++)

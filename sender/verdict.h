@@ -24,6 +24,9 @@ int verdict_of_status(int status, const char *reason);
  */
 int verdict_of_dial(int os_errno);
 
+/** verdict_of_preamble() - For a listener that did not like azbridge's preamble, or broke off */
+int verdict_of_preamble(int os_errno);
+
 /** verdict_name() - "ECONNREFUSED" ... for logs */
 const char *verdict_name(int verdict);
 

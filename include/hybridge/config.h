@@ -47,6 +47,12 @@ struct hybridge_key {
 /** hybridge_config_keys - Every key, ends with a NULL name */
 extern const struct hybridge_key hybridge_config_keys[];
 
+/** enum hybridge_mode - What comes before the first byte of a stream */
+enum hybridge_mode {
+	HYBRIDGE_MODE_RAW,      /* nothing, as App Service and its manager have it */
+	HYBRIDGE_MODE_AZBRIDGE, /* azure-relay-bridge's preamble, see preamble.h */
+};
+
 /**
  * struct hybridge_connection - One configured hybrid connection
  * @name:     Lower case
@@ -56,6 +62,8 @@ extern const struct hybridge_key hybridge_config_keys[];
  * @token_file:    HYBRIDGE_*_TOKEN_FILE or NULL; not together with @token_command
  * @token_file_private: Whether it must be closed to others
  * @token_command: HYBRIDGE_*_TOKEN_COMMAND or NULL
+ * @mode:          HYBRIDGE_*_MODE
+ * @port_name:     HYBRIDGE_*_PORT_NAME or NULL
  */
 struct hybridge_connection {
 	char *name;
@@ -66,6 +74,8 @@ struct hybridge_connection {
 	char *token_file;
 	bool token_file_private;
 	char *token_command;
+	enum hybridge_mode mode;
+	char *port_name;
 };
 
 /**

@@ -175,6 +175,14 @@ static void mistakes_in_the_environment_say_so(void **state)
 		 "environment: HYBRIDGE_SQL_TOKEN_FILE: the connection string "
 		 "has a key of its own",
 		 "remove SharedAccessKeyName"},
+		{"HYBRIDGE_SQL_MODE=bridge",
+		 "environment: HYBRIDGE_SQL_MODE: 'bridge' is not raw or "
+		 "azbridge",
+		 ""},
+		{"HYBRIDGE_SQL_PORT_NAME=x",
+		 "environment: HYBRIDGE_SQL_PORT_NAME means something with "
+		 "azbridge's preamble only",
+		 "HYBRIDGE_SQL_MODE=azbridge"},
 		{"HYBRIDGE_LOG_LEVEL=loud",
 		 "environment: HYBRIDGE_LOG_LEVEL: 'loud' is not error, "
 		 "warning, info or debug",
