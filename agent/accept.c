@@ -79,10 +79,8 @@ struct stream {
 };
 
 static const char *const state_names[] = {
-	[STREAM_DIALING] = "dialing",
-	[STREAM_ANSWERING] = "answering",
-	[STREAM_GREETING] = "greeting",
-	[STREAM_OPEN] = "open",
+	[STREAM_DIALING] = "dialing",   [STREAM_ANSWERING] = "answering",
+	[STREAM_GREETING] = "greeting", [STREAM_OPEN] = "open",
 	[STREAM_ENDED] = "ended",
 };
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) ==
@@ -212,10 +210,10 @@ static void open_stream(struct stream *stream, struct hybridge_conn *ws)
 	struct hybridge_conn *target = stream->target;
 
 	stream->target = NULL; /* the pump's, as is @ws */
-	stream->pump = hybridge_pump_start(
-		loop_of(stream), target, ws,
-		stream->control->agent->config.keepalive_ms, on_pump_end,
-		stream);
+	stream->pump =
+		hybridge_pump_start(loop_of(stream), target, ws,
+				    stream->control->agent->config.keepalive_ms,
+				    on_pump_end, stream);
 	if (!stream->pump || !stream_move(stream, STREAM_OPEN)) {
 		fail_memory(stream);
 		return;
@@ -430,14 +428,9 @@ static void on_target(void *owner, struct hybridge_conn *conn, int os_errno,
 
 static void dial_target(struct stream *stream)
 {
-	const struct hybridge_connection *connection =
-		&stream->control->connection;
-	struct hybridge_dial_args args = {
-		.host = connection->target_host,
-		.port = connection->target_port,
-		.timeout_ms = TARGET_MS,
-	};
+	struct hybridge_dial_args args = {.timeout_ms = TARGET_MS};
 
+	control_target(stream->control, &args.host, &args.port);
 	stream->target_dial =
 		hybridge_dial_start(loop_of(stream), &args, on_target, stream);
 	if (!stream->target_dial)
@@ -502,6 +495,8 @@ void stream_start(struct control *control, const struct hybridge_message *msg)
 	struct agent *agent = control->agent;
 	struct stream *stream = calloc(1, sizeof(*stream));
 	struct hybridge_error err = {0};
+	const char *host;
+	uint16_t port;
 
 	if (!stream)
 		return; /* the relay tells its sender when our time is over */
@@ -512,9 +507,8 @@ void stream_start(struct control *control, const struct hybridge_message *msg)
 	DL_APPEND(agent->streams, stream);
 	copy_session(stream, msg->id);
 	stream_protocol(msg, stream->protocol, sizeof(stream->protocol));
-	stream->target_name =
-		hybridge_endpoint_host(control->connection.target_host,
-				       control->connection.target_port, false);
+	control_target(control, &host, &port);
+	stream->target_name = hybridge_endpoint_host(host, port, false);
 	if (!stream->target_name) {
 		fail_memory(stream);
 		return;

@@ -93,6 +93,8 @@ static struct hybridge_connection *find(struct hybridge_config *config,
 		if (same_text(connection->name, control->connection.name) &&
 		    same_relay(&connection->relay,
 			       &control->connection.relay) &&
+		    same_text(connection->allow_text,
+			      control->connection.allow_text) &&
 		    same_text(connection->token_file,
 			      control->connection.token_file) &&
 		    same_text(connection->token_command,

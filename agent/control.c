@@ -4,7 +4,7 @@
  * Theory of operation.
  *
  *	WAITING --- the time has come --> DIALING
- *	DIALING --- token, connected ---> UPGRADING
+ *	DIALING --- token, endpoint where it is the relay that knows it, connected -> UPGRADING
  *	UPGRADING - 101 ----------------> UP
  *	UP -------- we retire ----------> CLOSING
  *	DIALING, UPGRADING, UP, failed -> WAITING   (back-off; never gives up)
@@ -28,6 +28,7 @@
 #include "agent.h"
 #include "control_explain.h"
 #include "control_message.h"
+#include "metadata.h"
 
 #define DIAL_MS    20000
 #define UPGRADE_MS 20000
@@ -84,6 +85,7 @@ static void run_reap(struct hybridge_task *task)
 
 	hybridge_endpoint_token_free(&control->token);
 	hybridge_connection_free(&control->connection);
+	free(control->endpoint_host);
 	free(control);
 }
 
@@ -101,6 +103,8 @@ static void drop_dial(struct control *control)
 {
 	hybridge_token_cancel(control->fetch);
 	control->fetch = NULL;
+	metadata_cancel(control->metadata);
+	control->metadata = NULL;
 	hybridge_dial_cancel(control->dial);
 	control->dial = NULL;
 	hybridge_upgrade_cancel(control->upgrade);
@@ -224,8 +228,9 @@ static void renew(struct control *control)
 {
 	struct hybridge_error err = {0};
 
-	control->fetch = hybridge_token_fetch(
-		control->agent->loop, &control->connection, on_renewed, control);
+	control->fetch =
+		hybridge_token_fetch(control->agent->loop, &control->connection,
+				     on_renewed, control);
 	if (control->fetch)
 		return;
 	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
@@ -390,11 +395,59 @@ static void dial(struct control *control)
 		.timeout_ms = DIAL_MS,
 	};
 
-	control->tls = relay->plaintext ? NULL : agent_tls(agent);
 	args.tls = control->tls;
 	control->dial =
 		hybridge_dial_start(agent->loop, &args, on_dialled, control);
 	if (control->dial)
+		return;
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+	fail(control, &err);
+}
+
+static void on_endpoint(void *owner, char *host, uint16_t port,
+			const struct hybridge_error *err)
+{
+	struct control *control = owner;
+	struct hybridge_error denied = {0};
+
+	control->metadata = NULL;
+	if (!host) {
+		fail(control, err);
+		return;
+	}
+	if (!metadata_allows(&control->connection, host, port)) {
+		hybridge_fail(&denied, HYBRIDGE_ECONFIG,
+			      "the user metadata names %.100s:%u, which "
+			      "HYBRIDGE_*_ALLOW does not allow",
+			      host, port);
+		hybridge_hint(&denied, "add it there, if the agent may dial "
+				       "it");
+		free(host);
+		fail(control, &denied);
+		return;
+	}
+	hybridge_log(HYBRIDGE_LOG_INFO, "endpoint found",
+		     HYBRIDGE_STR("conn", control->connection.name),
+		     HYBRIDGE_STR("host", host), HYBRIDGE_NUM("port", port));
+	free(control->endpoint_host);
+	control->endpoint_host = host;
+	control->endpoint_port = port;
+	dial(control);
+}
+
+static void ask_endpoint(struct control *control)
+{
+	struct hybridge_error err = {0};
+	struct metadata_args args = {
+		.connection = &control->connection,
+		.config = &control->agent->config,
+		.tls = control->tls,
+		.token = control->token.text,
+	};
+
+	control->metadata = metadata_fetch(control->agent->loop, &args,
+					   on_endpoint, control);
+	if (control->metadata)
 		return;
 	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
 	fail(control, &err);
@@ -411,7 +464,13 @@ static void on_token(void *owner, struct hybridge_endpoint_token *token,
 		return;
 	}
 	take_token(control, token);
-	dial(control);
+	control->tls = control->connection.relay.plaintext
+			       ? NULL
+			       : agent_tls(control->agent);
+	if (control->connection.target_host)
+		dial(control);
+	else
+		ask_endpoint(control);
 }
 
 /* The token first: a relay gives a connection little time to ask. */
@@ -480,6 +539,17 @@ bool control_is_retired(const struct control *control)
 {
 	return control->state == CONTROL_CLOSING ||
 	       control->state == CONTROL_ENDED;
+}
+
+void control_target(const struct control *control, const char **host,
+		    uint16_t *port)
+{
+	bool configured = control->connection.target_host != NULL;
+
+	*host = configured ? control->connection.target_host
+			   : control->endpoint_host;
+	*port = configured ? control->connection.target_port
+			   : control->endpoint_port;
 }
 
 void control_release_stream(struct control *control)

@@ -48,6 +48,8 @@ struct control_stats {
  * @state:      Changed by control.c's control_move() alone
  * @tls:        Reference, while it dials
  * @token:      What it last told the relay
+ * @endpoint_host, @endpoint_port: What the user metadata named, where no target is
+ *              configured; asked for anew at each attempt to come up
  * @timer:      Next attempt, or the token's renewal
  * @up_us:      Since when it is up
  * @was_up:     Whether it ever was
@@ -61,6 +63,9 @@ struct control {
 	enum control_state state;
 	SSL_CTX *tls;
 	struct hybridge_token_fetch *fetch;
+	struct metadata *metadata;
+	char *endpoint_host;
+	uint16_t endpoint_port;
 	struct hybridge_dial *dial;
 	struct hybridge_upgrade *upgrade;
 	struct hybridge_channel *channel;
@@ -89,6 +94,10 @@ HYBRIDGE_MUSTUSE int control_start(struct agent *agent,
 
 /** control_retire() - Stop listening; what was accepted goes on */
 void control_retire(struct control *control);
+
+/** control_target() - Whom a stream is for: @host is owned by @control */
+void control_target(const struct control *control, const char **host,
+		    uint16_t *port);
 
 /** control_release_stream() - One stream less counts on @control, which may be freed by it */
 void control_release_stream(struct control *control);

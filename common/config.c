@@ -253,7 +253,8 @@ static bool is_wanted(const struct config_settings *settings, const char *conn,
 	case HYBRIDGE_ROLE_SENDER:
 		return config_get(settings, CONFIG_HOSTS, conn) != NULL;
 	case HYBRIDGE_ROLE_AGENT:
-		return config_get(settings, CONFIG_TARGET, conn) != NULL;
+		return config_get(settings, CONFIG_TARGET, conn) ||
+		       config_get(settings, CONFIG_ALLOW, conn);
 	case HYBRIDGE_ROLE_CLI:
 		break;
 	}

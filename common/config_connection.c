@@ -268,22 +268,16 @@ static int load_relay(struct build *b, struct hybridge_error *err)
 	return 0;
 }
 
-static int load_hosts(struct build *b, uint16_t index,
+/* Reads a list of hosts; its entries point into @text. */
+static int load_items(const struct build *b, const struct config_setting *item,
+		      const char *text, uint16_t index,
 		      struct config_entries *entries,
 		      struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(b->settings, CONFIG_HOSTS, b->first->conn);
+	struct hybridge_span rest = text_span(text);
 	size_t before = entries->len;
 	const char *why = NULL;
-	struct hybridge_span rest;
 
-	if (!item)
-		return 0;
-	b->connection.hosts = strdup(item->value);
-	if (!b->connection.hosts)
-		return fail_memory(err);
-	rest = text_span(b->connection.hosts);
 	for (;;) {
 		struct hybridge_map_entry entry = {.connection = index};
 		int got = hybridge_map_parse_item(&rest, &entry, &why);
@@ -296,7 +290,7 @@ static int load_hosts(struct build *b, uint16_t index,
 			config_fail(b->settings, item, err,
 				    ": '%.*s' at character %td: %s",
 				    len < 100 ? (int)len : 100, rest.text,
-				    rest.text - b->connection.hosts + 1, why);
+				    rest.text - text + 1, why);
 			hybridge_hint(err, "an item is db.corp:5432, "
 					   "db.corp:5432,5433, db.corp:*, "
 					   "*.corp:443 or [2001:db8::1]:443");
@@ -314,6 +308,46 @@ static int load_hosts(struct build *b, uint16_t index,
 		return 0;
 	config_fail(b->settings, item, err, " names no host");
 	return -1;
+}
+
+static int load_hosts(struct build *b, uint16_t index,
+		      struct config_entries *entries,
+		      struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(b->settings, CONFIG_HOSTS, b->first->conn);
+
+	if (!item)
+		return 0;
+	b->connection.hosts = strdup(item->value);
+	if (!b->connection.hosts)
+		return fail_memory(err);
+	return load_items(b, item, b->connection.hosts, index, entries, err);
+}
+
+static int load_allow(struct build *b, struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(b->settings, CONFIG_ALLOW, b->first->conn);
+	struct config_entries entries = {NULL, 0};
+	int ret;
+
+	if (!item)
+		return 0;
+	if (b->connection.target_host) {
+		config_fail(b->settings, item, err,
+			    ": the connection has a target of its own");
+		hybridge_hint(err, "remove it, or HYBRIDGE_%s%sTARGET",
+			      b->first->conn, *b->first->conn ? "_" : "");
+		return -1;
+	}
+	b->connection.allow_text = strdup(item->value);
+	if (!b->connection.allow_text)
+		return fail_memory(err);
+	ret = load_items(b, item, b->connection.allow_text, 0, &entries, err);
+	b->connection.allow.entries = entries.items;
+	b->connection.allow.len = entries.len;
+	return ret;
 }
 
 static int load_target(struct build *b, struct hybridge_error *err)
@@ -347,8 +381,9 @@ static int load_mode(struct build *b, struct hybridge_error *err)
 	if (name && b->connection.mode == HYBRIDGE_MODE_RAW) {
 		config_fail(b->settings, name, err,
 			    " means something with azbridge's preamble only");
-		hybridge_hint(err, "set HYBRIDGE_%s%sMODE=azbridge, or remove "
-				   "it",
+		hybridge_hint(err,
+			      "set HYBRIDGE_%s%sMODE=azbridge, or remove "
+			      "it",
 			      b->first->conn, *b->first->conn ? "_" : "");
 		return -1;
 	}
@@ -395,8 +430,9 @@ int config_connection_load(const struct config_settings *settings,
 	struct build b = {.settings = settings, .first = first};
 
 	if (load_hosts(&b, index, entries, err) < 0 ||
-	    load_target(&b, err) < 0 || load_relay(&b, err) < 0 ||
-	    load_mode(&b, err) < 0 || load_name(&b, err) < 0) {
+	    load_target(&b, err) < 0 || load_allow(&b, err) < 0 ||
+	    load_relay(&b, err) < 0 || load_mode(&b, err) < 0 ||
+	    load_name(&b, err) < 0) {
 		hybridge_connection_free(&b.connection);
 		return -1;
 	}
@@ -409,6 +445,10 @@ void hybridge_connection_free(struct hybridge_connection *connection)
 	free(connection->name);
 	free(connection->hosts);
 	free(connection->target_host);
+	free(connection->allow_text);
+	/* Const for those who read the map; the array is ours. */
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	free((void *)(uintptr_t)connection->allow.entries);
 	free(connection->token_file);
 	text_free_secret(connection->token_command);
 	free(connection->port_name);

@@ -46,6 +46,11 @@ const struct hybridge_key hybridge_config_keys[] = {
 			      "Port name in azbridge's preamble; else the "
 			      "port's number.",
 			      false},
+	[CONFIG_ALLOW] = {"HYBRIDGE_*_ALLOW", "'HOST:PORT…'",
+			  "Without a TARGET: endpoints, as in HOSTS, of which "
+			  "the hybrid connection's user metadata may name one "
+			  "for the agent to dial.",
+			  false},
 	[CONFIG_TARGET] = {"HYBRIDGE_*_TARGET", "HOST:PORT",
 			   "Service that the agent dials.", false},
 	[CONFIG_RANGE] = {"HYBRIDGE_RANGE", "A.B.C.D/N",

@@ -115,10 +115,15 @@ static char *encode_path(const char *path)
 	return all;
 }
 
+char *hybridge_endpoint_path(const struct hybridge_connstr *relay)
+{
+	return encode_path(relay->entity ? relay->entity : "");
+}
+
 char *hybridge_endpoint_target(const struct hybridge_connstr *relay,
 			       const char *action, const char *id)
 {
-	char *path = encode_path(relay->entity ? relay->entity : "");
+	char *path = hybridge_endpoint_path(relay);
 	char *target = NULL;
 
 	if (path && asprintf(&target, "/$hc/%s?sb-hc-action=%s&sb-hc-id=%s",

@@ -49,7 +49,7 @@ extern const struct hybridge_key hybridge_config_keys[];
 
 /** enum hybridge_mode - What comes before the first byte of a stream */
 enum hybridge_mode {
-	HYBRIDGE_MODE_RAW,      /* nothing, as App Service and its manager have it */
+	HYBRIDGE_MODE_RAW, /* nothing, as App Service and its manager have it */
 	HYBRIDGE_MODE_AZBRIDGE, /* azure-relay-bridge's preamble, see preamble.h */
 };
 
@@ -59,6 +59,9 @@ enum hybridge_mode {
  * @relay:    Where, and with which credentials
  * @hosts:    Text of HYBRIDGE_*_HOSTS that the map's entries point into
  * @target_host, @target_port: HYBRIDGE_*_TARGET; NULL and 0 when absent
+ * @allow_text:    HYBRIDGE_*_ALLOW, that @allow's entries point into, or NULL; not
+ *                 together with a target
+ * @allow:         Endpoints that the hybrid connection's user metadata may name
  * @token_file:    HYBRIDGE_*_TOKEN_FILE or NULL; not together with @token_command
  * @token_file_private: Whether it must be closed to others
  * @token_command: HYBRIDGE_*_TOKEN_COMMAND or NULL
@@ -71,6 +74,8 @@ struct hybridge_connection {
 	char *hosts;
 	char *target_host;
 	uint16_t target_port;
+	char *allow_text;
+	struct hybridge_map allow;
 	char *token_file;
 	bool token_file_private;
 	char *token_command;

@@ -46,6 +46,13 @@ void hybridge_endpoint_token_free(struct hybridge_endpoint_token *token);
 void hybridge_endpoint_uuid(char out[static HYBRIDGE_ENDPOINT_UUID_TEXT]);
 
 /**
+ * hybridge_endpoint_path() - The hybrid connection's path, encoded, without a '/' in front
+ * Return: Owned by the caller, or NULL when out of memory
+ */
+HYBRIDGE_MUSTUSE char *
+hybridge_endpoint_path(const struct hybridge_connstr *relay);
+
+/**
  * hybridge_endpoint_target() - Path and query of a listen or connect request
  * @action: "listen" or "connect"
  * @id:     Value of sb-hc-id

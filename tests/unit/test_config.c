@@ -470,8 +470,9 @@ static void the_example_is_valid_and_tells_the_defaults(void **state)
 	hybridge_config_free(&as_is);
 	hybridge_config_free(&all);
 	all = loaded(text, env, HYBRIDGE_ROLE_AGENT);
-	assert_int_equal(all.num_connections, 1);
+	assert_int_equal(all.num_connections, 2);
 	assert_int_equal(all.connections[0].target_port, 1433);
+	assert_int_equal(all.connections[1].allow.len, 2);
 	hybridge_config_free(&all);
 	free(text);
 }
