@@ -98,8 +98,9 @@ class Peer(Process):
     def echo(self, name, size):
         """Sends random bytes and expects just these back."""
         before = self.total(name)
+        nth = len(self.events(name, "sent")) + 1
         self.tell("send", name, size=size)
-        sent = self.expect(name, "sent", len(self.events(name, "sent")) + 1)
+        sent = self.expect(name, "sent", nth)
         heard = self.hear(name, before + size)
         assert heard["bytes"] == before + size, heard
         # The hash covers everything since the stream began.
