@@ -27,7 +27,9 @@ static _Noreturn void become(const struct spawn_args *args, char *path,
 {
 	char fd_text[16], config[PATH_MAX];
 	char ready_option[] = "--ready-fd", config_option[] = "-f";
-	char *argv[6] = {path, ready_option, fd_text, NULL};
+	char one_run_option[] = "--one-run";
+	char *argv[7] = {path, ready_option, fd_text, NULL};
+	size_t argc = 3;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -47,9 +49,12 @@ static _Noreturn void become(const struct spawn_args *args, char *path,
 	snprintf(fd_text, sizeof(fd_text), "%d", ready_fd);
 	if (args->config) {
 		snprintf(config, sizeof(config), "%s", args->config);
-		argv[3] = config_option;
-		argv[4] = config;
+		argv[argc++] = config_option;
+		argv[argc++] = config;
 	}
+	if (args->one_run)
+		argv[argc++] = one_run_option;
+	argv[argc] = NULL;
 	execve(path, argv, args->env);
 	_exit(127);
 }

@@ -18,6 +18,7 @@
  * @log:     File for its standard error (created, 0600); NULL: ours
  * @unseen:  Make it a child that this process's later wait(2) does not see: for
  *           a parent that becomes the user's program
+ * @one_run: A sender whose socket's folder is removed when it leaves
  */
 struct spawn_args {
 	const char *program;
@@ -25,6 +26,7 @@ struct spawn_args {
 	char *const *env;
 	const char *log;
 	bool unseen;
+	bool one_run;
 };
 
 /**

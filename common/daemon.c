@@ -33,6 +33,7 @@ static void print_help(const char *prog, const char *about)
 	       "      --ready-fd N   write one line to descriptor N when "
 	       "ready\n"
 	       "      --activated    descriptor 3 is the listening socket\n"
+	       "      --one-run      remove the socket's folder in the end\n"
 	       "  -h, --help         show this\n"
 	       "  -V, --version      show the version\n",
 	       prog, about);
@@ -64,6 +65,7 @@ int hybridge_daemon_parse(int argc, char **argv, const char *about,
 		{"config", required_argument, NULL, 'f'},
 		{"ready-fd", required_argument, NULL, 'r'},
 		{"activated", no_argument, NULL, 'a'},
+		{"one-run", no_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
@@ -89,6 +91,9 @@ int hybridge_daemon_parse(int argc, char **argv, const char *about,
 			return -1;
 		case 'a':
 			out->activated = true;
+			break;
+		case 'o':
+			out->one_run = true;
 			break;
 		case 'h':
 			print_help(program_invocation_short_name, about);

@@ -26,13 +26,14 @@ static void choose_stderr(int argc, char **argv)
 			socket_log_to_file(ACTIVATED_FD);
 }
 
-static int open_socket(const struct hybridge_config *config, bool activated,
+static int open_socket(const struct hybridge_config *config,
+		       const struct hybridge_daemon_options *options,
 		       struct socket_file *out, struct hybridge_error *err)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
 	char path[SOCKET_PATH_MAX];
 
-	if (activated)
+	if (options->activated)
 		return socket_inherit(ACTIVATED_FD, out, err);
 	if (hybridge_local_socket_path(config->socket, runtime_dir, geteuid(),
 				       path) != 0) {
@@ -42,7 +43,10 @@ static int open_socket(const struct hybridge_config *config, bool activated,
 		hybridge_hint(err, "set HYBRIDGE_SOCKET to a shorter one");
 		return -1;
 	}
-	return socket_open(path, !config->socket, out, err);
+	if (socket_open(path, !config->socket, out, err) != 0)
+		return -1;
+	out->whole_folder = options->one_run;
+	return 0;
 }
 
 static void on_stop(void *owner)
@@ -70,7 +74,7 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 	struct socket_file file = SOCKET_NONE;
 	const struct local *local;
 
-	if (open_socket(&sender->config, options->activated, &file, err) != 0)
+	if (open_socket(&sender->config, options, &file, err) != 0)
 		return -1;
 	local = local_start(sender, &file, err);
 	if (!local) {

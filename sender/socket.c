@@ -274,6 +274,21 @@ int socket_revive(struct socket_file *file, struct hybridge_error *err)
 	return 0;
 }
 
+/* With the lock held; what others have put there stays. */
+static void remove_folder(const struct socket_file *file)
+{
+	char path[SOCKET_PATH_MAX + 8];
+	char *slash;
+
+	snprintf(path, sizeof(path), "%s.lock", file->path);
+	unlink(path);
+	slash = strrchr(path, '/');
+	if (!slash || slash == path)
+		return;
+	*slash = '\0';
+	rmdir(path);
+}
+
 void socket_close(struct socket_file *file)
 {
 	if (file->fd >= 0) {
@@ -281,6 +296,8 @@ void socket_close(struct socket_file *file)
 			unlink(file->path);
 		close(file->fd);
 	}
+	if (file->whole_folder && file->lock_fd >= 0)
+		remove_folder(file);
 	if (file->lock_fd >= 0)
 		close(file->lock_fd);
 	*file = SOCKET_NONE;

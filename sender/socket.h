@@ -15,12 +15,14 @@
  * struct socket_file - The listening socket
  * @fd:      Listening, non-blocking; -1 when there is none
  * @lock_fd: "PATH.lock" while we hold its lock; -1 when not
+ * @whole_folder: Nobody else uses the directory of @path: it goes with the socket
  * @path:    Where it is bound
  * @dev, @ino: Of the file at @path when it was bound, to tell it from another's
  */
 struct socket_file {
 	int fd;
 	int lock_fd;
+	bool whole_folder;
 	char path[SOCKET_PATH_MAX];
 	dev_t dev;
 	ino_t ino;
@@ -75,7 +77,10 @@ bool socket_retire(struct socket_file *file);
 HYBRIDGE_MUSTUSE int socket_revive(struct socket_file *file,
 				   struct hybridge_error *err);
 
-/** socket_close() - Close, and remove the path if it is still ours */
+/**
+ * socket_close() - Close, and remove the path if it is still ours
+ * With @whole_folder, the lock's file and the directory as well.
+ */
 void socket_close(struct socket_file *file);
 
 /**

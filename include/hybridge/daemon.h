@@ -14,11 +14,13 @@
  * @config:   -f FILE, --config FILE; else $HYBRIDGE_ENV; else NULL
  * @ready_fd: --ready-fd N: one line is written there when ready; else -1
  * @activated: --activated: descriptor 3 is the listening socket, there is no terminal
+ * @one_run: --one-run: the socket's folder is removed when the sender leaves
  */
 struct hybridge_daemon_options {
 	const char *config;
 	int ready_fd;
 	bool activated;
+	bool one_run;
 };
 
 /** hybridge_daemon_config() - $HYBRIDGE_ENV, or NULL when it is not set or empty */
