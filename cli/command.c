@@ -7,15 +7,21 @@
 #include <string.h>
 
 const struct command commands[] = {
-	{"run", "[-f FILE] [--strict] [--] COMMAND [ARG...]",
+	{"run", "[-f FILE] [-v] [--strict] [--] COMMAND [ARG...]",
 	 "run a program with its connections relayed",
-	 "  -f FILE   env file (default: $HYBRIDGE_ENV, else a running "
+	 "  -f FILE      env file (default: $HYBRIDGE_ENV, else a running "
 	 "'hybridge dev')\n"
-	 "  --strict  stop where something only might not be relayed\n"
+	 "  -v           show what is used for what\n"
+	 "  --strict     stop what only might not be relayed: stay as the "
+	 "program's parent,\n"
+	 "               and kill it unless it loads the library within 2 s\n"
+	 "  --no-strict  only warn, even where $CI is set, which means "
+	 "--strict\n"
 	 "\n"
-	 "Exit status: the program's own; 125 hybridge failed, 126 the program "
-	 "cannot\n"
-	 "be relayed or run, 127 it was not found.\n"
+	 "Exit status: the program's own, or 128 + N when signal N killed it; "
+	 "125 hybridge\n"
+	 "failed, 126 the program cannot be relayed or run, 127 it was not "
+	 "found.\n"
 	 "\n"
 	 "  hybridge run -f app.env -- psql -h db.corp\n"
 	 "  HYBRIDGE_ENV=app.env hybridge run node app.js\n",

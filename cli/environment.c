@@ -117,6 +117,16 @@ bool environment_strip_secrets(char **env)
 	return found;
 }
 
+void environment_wipe_secrets(char **env)
+{
+	for (size_t i = 0; env[i]; i++) {
+		char *value = strchr(env[i], '=');
+
+		if (value && is_secret(env[i]))
+			explicit_bzero(value + 1, strlen(value + 1));
+	}
+}
+
 int environment_preload(char ***env, const char *shim)
 {
 	const char *others = environment_get(*env, "LD_PRELOAD");

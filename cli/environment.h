@@ -38,6 +38,12 @@ const char *environment_get(char *const *env, const char *name);
 bool environment_strip_secrets(char **env);
 
 /**
+ * environment_wipe_secrets() - Overwrite the values of the same in this process's own
+ * environment, which /proc shows for as long as the process is there
+ */
+void environment_wipe_secrets(char **env);
+
+/**
  * environment_preload() - Put the shim in front of LD_PRELOAD (ld.so(8))
  * Return: 0, or -1 when out of memory
  */

@@ -4,6 +4,7 @@
 #include "launch.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "find.h"
 #include "preflight.h"
 #include "spawn.h"
+#include "supervise.h"
 
 static int fail(const struct hybridge_error *err, int status)
 {
@@ -23,10 +25,41 @@ static int fail(const struct hybridge_error *err, int status)
 	return status;
 }
 
+static void tell(const struct launch *launch, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void tell(const struct launch *launch, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!launch->verbose)
+		return;
+	fputs("hybridge: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static void tell_program(const struct launch *launch, const char *found,
+			 const struct preflight *flight)
+{
+	if (strcmp(found, flight->program) == 0)
+		tell(launch, "program %s", found);
+	else
+		tell(launch, "program %s, run by %s", found, flight->program);
+	if (flight->loader[0])
+		tell(launch, "loader %s%s", flight->loader,
+		     strstr(flight->loader, "/ld-musl-")
+			     ? ", of musl: the library works there, too"
+			     : "");
+}
+
 int launch_check(const struct launch *launch, char **path)
 {
 	struct hybridge_error err = {0};
 	char *found = find_program(launch->argv[0]);
+	struct preflight flight;
 	enum preflight_result result;
 
 	if (!found) {
@@ -37,7 +70,8 @@ int launch_check(const struct launch *launch, char **path)
 			      launch->argv[0], strerror(errno));
 		return fail(&err, status);
 	}
-	result = preflight_check(found, &err);
+	result = preflight_check(found, &flight, &err);
+	tell_program(launch, found, &flight);
 	if (result == PREFLIGHT_UNKNOWN && !launch->strict) {
 		fputs("hybridge: warning: ", stderr);
 		fprintf(stderr, "%s\n  -> --strict stops here\n", err.what);
@@ -56,7 +90,8 @@ int launch_check(const struct launch *launch, char **path)
 static int start_private_sender(char ***env, struct hybridge_error *err)
 {
 	const char *dir = environment_get(*env, "XDG_RUNTIME_DIR");
-	struct spawn_args args = {.program = "hybridge-sender", .unseen = true};
+	struct spawn_args args = {
+		.program = "hybridge-sender", .unseen = true, .one_run = true};
 	char **with_secrets = environment_copy(environ);
 	char *socket = NULL;
 	char ready[256];
@@ -109,6 +144,13 @@ static char **make_environment(const struct launch *launch,
 	if (environment_preload(&env, shim) != 0 ||
 	    (had_secrets && start_private_sender(&env, err) != 0))
 		goto fail;
+	environment_wipe_secrets(environ);
+	tell(launch, "configuration %s",
+	     config ? config : "of the environment alone");
+	tell(launch, "library %s", shim);
+	if (had_secrets)
+		tell(launch, "sender of its own, at %s",
+		     environment_get(env, "HYBRIDGE_SOCKET"));
 	free(config);
 	free(shim);
 	return env;
@@ -132,20 +174,37 @@ static int check_config(const struct launch *launch, struct hybridge_error *err)
 	return 0;
 }
 
+int launch_complain(const char *path, const struct probe *probe)
+{
+	int status = errno == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_NOT_RUNNABLE;
+	struct hybridge_error err = {0};
+
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "cannot run '%s': %s", path,
+		      strerror(errno));
+	probe_give_up(probe);
+	return fail(&err, status);
+}
+
 int launch_exec(const struct launch *launch, const char *path)
 {
 	struct hybridge_error err = {0};
-	char **env;
+	struct probe probe = PROBE_NONE;
+	char **env = NULL;
+	int status = LAUNCH_FAILED;
 
-	if (check_config(launch, &err) != 0)
-		return fail(&err, LAUNCH_FAILED);
-	env = make_environment(launch, &err);
-	if (!env)
-		return fail(&err, LAUNCH_FAILED);
-	execve(path, launch->argv, env);
-	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "cannot run '%s': %s", path,
-		      strerror(errno));
+	if (check_config(launch, &err) != 0 ||
+	    !(env = make_environment(launch, &err)) ||
+	    probe_open(&probe, &env, &err) != 0) {
+		fail(&err, status);
+	} else if (launch->strict) {
+		status = supervise(path, launch->argv, env, &probe);
+	} else {
+		probe_watch(&probe, launch->argv[0], launch->verbose);
+		probe_offer(&probe);
+		execve(path, launch->argv, env);
+		status = launch_complain(path, &probe);
+	}
+	probe_close(&probe);
 	environment_free(env);
-	return fail(&err,
-		    errno == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_NOT_RUNNABLE);
+	return status;
 }

@@ -5,16 +5,19 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define HEAD_BYTES  4096
-#define SCRIPTS_MAX 4 /* as many #! in a row as the kernel follows */
+#include "find.h"
+
+#define LINE_BYTES  1024 /* of a "#!" line; the kernel takes 256 */
+#define SCRIPTS_MAX 4    /* as many #! in a row as the kernel follows */
 
 #if defined(__x86_64__)
 #define OUR_MACHINE EM_X86_64
@@ -26,59 +29,150 @@
 #error "name this machine's ELF number here"
 #endif
 
-enum preflight_result preflight_elf(const uint8_t *buf, size_t len)
+/* Copies @size bytes from there; false when they are not all in the file. */
+static bool take(const uint8_t *buf, size_t len, uint64_t at, void *out,
+		 size_t size)
+{
+	if (at > len || size > len - at)
+		return false;
+	memcpy(out, buf + at, size);
+	return true;
+}
+
+static bool find_loader(const uint8_t *buf, size_t len,
+			const Elf64_Ehdr *header, char out[static PATH_MAX])
+{
+	Elf64_Phdr segment;
+
+	for (size_t i = 0; i < header->e_phnum; i++) {
+		if (header->e_phoff > len ||
+		    !take(buf, len, header->e_phoff + i * sizeof(segment),
+			  &segment, sizeof(segment)))
+			break;
+		if (segment.p_type != PT_INTERP)
+			continue;
+		if (segment.p_filesz < PATH_MAX &&
+		    take(buf, len, segment.p_offset, out, segment.p_filesz))
+			out[segment.p_filesz] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/* Go's linker always makes this section: debug/buildinfo. */
+static bool is_go(const uint8_t *buf, size_t len, const Elf64_Ehdr *header)
+{
+	static const char wanted[] = ".go.buildinfo";
+	Elf64_Shdr names, section;
+	char name[sizeof(wanted)];
+
+	if (header->e_shoff > len ||
+	    !take(buf, len,
+		  header->e_shoff + header->e_shstrndx * sizeof(names), &names,
+		  sizeof(names)) ||
+	    names.sh_offset > len)
+		return false;
+	for (size_t i = 0; i < header->e_shnum; i++)
+		if (take(buf, len, header->e_shoff + i * sizeof(section),
+			 &section, sizeof(section)) &&
+		    take(buf, len, names.sh_offset + section.sh_name, name,
+			 sizeof(name)) &&
+		    memcmp(name, wanted, sizeof(wanted)) == 0)
+			return true;
+	return false;
+}
+
+enum preflight_result preflight_elf(const uint8_t *buf, size_t len,
+				    char loader[static PATH_MAX])
 {
 	Elf64_Ehdr header;
 
+	loader[0] = '\0';
 	if (len < EI_NIDENT || memcmp(buf, ELFMAG, SELFMAG) != 0)
 		return PREFLIGHT_UNKNOWN;
 	if (buf[EI_CLASS] != ELFCLASS64)
 		return PREFLIGHT_FOREIGN;
-	if (len < sizeof(header))
+	if (!take(buf, len, 0, &header, sizeof(header)))
 		return PREFLIGHT_UNKNOWN;
-	memcpy(&header, buf, sizeof(header));
 	if (header.e_machine != OUR_MACHINE)
 		return PREFLIGHT_FOREIGN;
-	for (size_t i = 0; i < header.e_phnum; i++) {
-		Elf64_Phdr segment;
-		uint64_t at = header.e_phoff + i * sizeof(segment);
-
-		if (header.e_phoff > len || at + sizeof(segment) > len)
-			break;
-		memcpy(&segment, buf + at, sizeof(segment));
-		if (segment.p_type == PT_INTERP)
-			return PREFLIGHT_OK;
-	}
-	return PREFLIGHT_STATIC;
+	if (is_go(buf, len, &header))
+		return PREFLIGHT_GO;
+	return find_loader(buf, len, &header, loader) ? PREFLIGHT_OK
+						      : PREFLIGHT_STATIC;
 }
 
-static bool is_privileged(int fd)
+/* The whole file, to be unmapped by the caller; NULL when that is not possible. */
+static uint8_t *map_file(int fd, size_t *len)
+{
+	struct stat info;
+	void *map;
+
+	if (fstat(fd, &info) != 0 || info.st_size <= 0)
+		return NULL;
+	*len = (size_t)info.st_size;
+	map = mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static enum preflight_result judge_rights(int fd)
 {
 	struct stat info;
 
-	return fstat(fd, &info) == 0 &&
-	       ((info.st_mode & (S_ISUID | S_ISGID)) ||
-		fgetxattr(fd, "security.capability", NULL, 0) > 0);
+	if (fstat(fd, &info) == 0 && (info.st_mode & (S_ISUID | S_ISGID)))
+		return PREFLIGHT_PRIVILEGED;
+	return fgetxattr(fd, "security.capability", NULL, 0) > 0
+		       ? PREFLIGHT_CAPABILITIES
+		       : PREFLIGHT_OK;
 }
 
-/* Puts the interpreter of a "#!" line into @out; false when there is none. */
+/* Copies the next word of the "#!" line to @out and returns what follows it. */
+static const char *next_word(const char *text, char out[static PATH_MAX])
+{
+	size_t n;
+
+	text += strspn(text, " \t\r");
+	n = strcspn(text, " \t\r");
+	snprintf(out, PATH_MAX, "%.*s", (int)n, text);
+	return text + n;
+}
+
+/* What "#!/usr/bin/env" and its arguments find; false when that is not clear. */
+static bool find_for_env(const char *arguments, char out[static PATH_MAX])
+{
+	char word[PATH_MAX];
+	char *found;
+
+	do
+		arguments = next_word(arguments, word);
+	while (word[0] == '-' || strchr(word, '='));
+	found = word[0] ? find_program(word) : NULL;
+	if (!found)
+		return false;
+	snprintf(out, PATH_MAX, "%s", found);
+	free(found);
+	return true;
+}
+
+/* Puts what a "#!" line runs into @out; false when there is no such line. */
 static bool script_interpreter(const uint8_t *buf, size_t len,
 			       char out[static PATH_MAX])
 {
-	const char *text = (const char *)buf;
-	size_t at = 2;
-	size_t n = 0;
+	char line[LINE_BYTES + 1];
+	const char *arguments, *base;
 
 	if (len < 3 || buf[0] != '#' || buf[1] != '!')
 		return false;
-	while (at < len && (text[at] == ' ' || text[at] == '\t'))
-		at++;
-	while (at + n < len && !strchr(" \t\r\n", text[at + n]))
-		n++;
-	if (n == 0 || n >= PATH_MAX)
+	len = len - 2 < LINE_BYTES ? len - 2 : LINE_BYTES;
+	memcpy(line, buf + 2, len);
+	line[len] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	arguments = next_word(line, out);
+	if (!out[0])
 		return false;
-	memcpy(out, text + at, n);
-	out[n] = '\0';
+	base = strrchr(out, '/');
+	if (base && strcmp(base, "/env") == 0)
+		find_for_env(arguments, out);
 	return true;
 }
 
@@ -95,6 +189,14 @@ static void explain(enum preflight_result result, const char *path,
 			      path);
 		hybridge_hint(err, "use a dynamically linked build of it");
 		break;
+	case PREFLIGHT_GO:
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "cannot relay '%s': it was made with Go, whose "
+			      "connections do not go through the C library",
+			      path);
+		hybridge_hint(err, "what it starts can be relayed: set "
+				   "LD_PRELOAD and HYBRIDGE_ENV yourself");
+		break;
 	case PREFLIGHT_FOREIGN:
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
 			      "cannot relay '%s': it was made for another "
@@ -104,11 +206,19 @@ static void explain(enum preflight_result result, const char *path,
 		break;
 	case PREFLIGHT_PRIVILEGED:
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
-			      "cannot relay '%s': it is setuid, setgid or has "
-			      "file capabilities, and the loader ignores "
-			      "LD_PRELOAD for such programs",
+			      "cannot relay '%s': it is setuid or setgid, and "
+			      "the loader ignores LD_PRELOAD for such programs",
 			      path);
-		hybridge_hint(err, "run a copy without these rights");
+		hybridge_hint(err, "run a copy without these rights; with "
+				   "sudo: sudo hybridge run ...");
+		break;
+	case PREFLIGHT_CAPABILITIES:
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "cannot relay '%s': it has file capabilities, "
+			      "and the loader ignores LD_PRELOAD for such "
+			      "programs",
+			      path);
+		hybridge_hint(err, "getcap shows them; run a copy without");
 		break;
 	case PREFLIGHT_UNKNOWN:
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
@@ -120,33 +230,40 @@ static void explain(enum preflight_result result, const char *path,
 	}
 }
 
-enum preflight_result preflight_check(const char *path,
+static enum preflight_result judge(int fd, struct preflight *out,
+				   bool *is_script)
+{
+	enum preflight_result result = PREFLIGHT_UNKNOWN;
+	size_t len = 0;
+	uint8_t *file = map_file(fd, &len);
+
+	if (!file)
+		return result;
+	*is_script = script_interpreter(file, len, out->program);
+	if (!*is_script)
+		result = preflight_elf(file, len, out->loader);
+	munmap(file, len);
+	return result == PREFLIGHT_OK ? judge_rights(fd) : result;
+}
+
+enum preflight_result preflight_check(const char *path, struct preflight *out,
 				      struct hybridge_error *err)
 {
-	char next[PATH_MAX];
 	enum preflight_result result = PREFLIGHT_UNKNOWN;
+	bool is_script = true;
 
-	snprintf(next, sizeof(next), "%s", path);
-	for (int i = 0; i <= SCRIPTS_MAX; i++) {
-		uint8_t head[HEAD_BYTES];
-		int fd = open(next, O_RDONLY | O_CLOEXEC);
-		ssize_t len;
+	snprintf(out->program, sizeof(out->program), "%s", path);
+	out->loader[0] = '\0';
+	for (int i = 0; is_script && i <= SCRIPTS_MAX; i++) {
+		int fd = open(out->program, O_RDONLY | O_CLOEXEC);
 
 		/* One may run what one may not read: then there is no telling. */
 		if (fd < 0)
 			break;
-		len = read(fd, head, sizeof(head));
-		if (len > 2 && script_interpreter(head, (size_t)len, next)) {
-			close(fd);
-			continue;
-		}
-		result = len > 0 ? preflight_elf(head, (size_t)len)
-				 : PREFLIGHT_UNKNOWN;
-		if (result == PREFLIGHT_OK && is_privileged(fd))
-			result = PREFLIGHT_PRIVILEGED;
+		is_script = false;
+		result = judge(fd, out, &is_script);
 		close(fd);
-		break;
 	}
-	explain(result, next, err);
+	explain(result, out->program, err);
 	return result;
 }

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <hybridge/daemon.h>
@@ -12,24 +13,40 @@
 #include "dev.h"
 #include "launch.h"
 
+/* Nobody reads warnings there. */
+static bool in_continuous_integration(void)
+{
+	const char *ci = getenv("CI");
+
+	return ci && *ci && strcmp(ci, "0") != 0 && strcmp(ci, "false") != 0;
+}
+
 int run_main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"strict", no_argument, NULL, 's'},
+		{"no-strict", no_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct launch launch = {.config = hybridge_daemon_config()};
+	struct launch launch = {
+		.config = hybridge_daemon_config(),
+		.strict = in_continuous_integration(),
+	};
 	char *path = NULL, *dev = NULL;
 	int option, status;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+hf:", options, NULL)) !=
+	while ((option = getopt_long(argc, argv, "+hf:v", options, NULL)) !=
 	       -1) {
 		if (option == 'f')
 			launch.config = optarg;
 		else if (option == 's')
 			launch.strict = true;
+		else if (option == 'n')
+			launch.strict = false;
+		else if (option == 'v')
+			launch.verbose = true;
 		else if (option == 'h')
 			return command_help("run");
 		else

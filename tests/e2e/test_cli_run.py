@@ -121,15 +121,33 @@ def test_credentials_in_the_environment_stay_out_of_the_program():
             "HYBRIDGE_DB_CONNECTION": relay.connection("db", "send"),
             "HYBRIDGE_DB_HOSTS": "db.corp:5432",
             "HYBRIDGE_CA_FILE": world.authority.path,
-            "XDG_RUNTIME_DIR": world.folder,
+            "XDG_RUNTIME_DIR": world.path("run"),
         }
+        os.mkdir(world.path("run"), 0o700)
         child = environment_of_child(**env)
         assert not [name for name in child if "CONNECTION" in name], child
         assert child["HYBRIDGE_DB_HOSTS"] == "db.corp:5432", child
         shown = hybridge("run", "--", PYTHON, "-c", ASK, "db.corp", "5432", **env)
         assert shown.out == "answer hello\n", (shown.out, shown.err)
         assert not shown.err, f"the sender speaks in the program's terminal: {shown.err}"
+        shown = hybridge("run", "--strict", "--", PYTHON, "-c", ASK, "db.corp", "5432", **env)
+        assert (shown.out, shown.err) == ("answer hello\n", ""), (shown.out, shown.err)
         until(lambda: not world.started_senders(), "the end of the senders that were started for one run")
+        assert not os.listdir(world.path("run")), "they left something behind"
+
+
+def test_a_strict_parent_does_not_show_the_credentials_either():
+    with World() as world:
+        secret = "c2VjcmV0"
+        env = {
+            "HYBRIDGE_DB_CONNECTION": f"Endpoint=sb://localhost:1/;SharedAccessKeyName=n;SharedAccessKey={secret};EntityPath=db",
+            "HYBRIDGE_DB_HOSTS": "db.corp:5432",
+            "XDG_RUNTIME_DIR": world.folder,
+        }
+        shown = hybridge("run", "--strict", "--", "sh", "-c", "cat /proc/$PPID/environ", **env)
+        assert shown.status == 0 and "HYBRIDGE_DB_HOSTS" in shown.out, shown.err
+        assert secret not in shown.out, "the parent's environment has the key"
+        until(lambda: not world.started_senders(), "the end of the sender that was started for the run")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ static struct image dynamic_image(void)
 
 static enum preflight_result judge(const struct image *image, size_t len)
 {
-	return preflight_elf((const uint8_t *)image, len);
+	char loader[PATH_MAX];
+
+	return preflight_elf((const uint8_t *)image, len, loader);
 }
 
 static void a_program_with_an_interpreter_is_fine(void **state)
@@ -77,6 +79,7 @@ static void other_machines_and_word_sizes_are_foreign(void **state)
 static void no_truncation_or_wild_offset_reads_outside(void **state)
 {
 	struct image image = dynamic_image();
+	char loader[PATH_MAX];
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(image); len++) {
@@ -84,11 +87,50 @@ static void no_truncation_or_wild_offset_reads_outside(void **state)
 
 		assert_non_null(copy);
 		memcpy(copy, &image, len);
-		assert_int_not_equal(preflight_elf(copy, len), PREFLIGHT_OK);
+		assert_int_not_equal(preflight_elf(copy, len, loader),
+				     PREFLIGHT_OK);
 		free(copy);
 	}
 	image.header.e_phoff = UINT64_MAX - 8;
 	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_STATIC);
+	image = dynamic_image();
+	image.segments[1].p_offset = UINT64_MAX - 2;
+	image.segments[1].p_filesz = 100;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_OK);
+	image.header.e_shoff = UINT64_MAX - 8;
+	image.header.e_shnum = UINT16_MAX;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_OK);
+	image.header.e_shoff = offsetof(struct image, segments);
+	image.header.e_shstrndx = UINT16_MAX;
+	assert_int_equal(judge(&image, sizeof(image)), PREFLIGHT_OK);
+}
+
+/* The same with a table of one section's name. */
+struct named_image {
+	struct image image;
+	Elf64_Shdr sections[2];
+	char names[32];
+};
+
+static void a_program_of_go_is_told_by_its_build_information(void **state)
+{
+	struct named_image named = {.image = dynamic_image()};
+	char loader[PATH_MAX];
+
+	(void)state;
+	named.image.header.e_shoff = offsetof(struct named_image, sections);
+	named.image.header.e_shnum = 2;
+	named.image.header.e_shstrndx = 0;
+	named.sections[0].sh_offset = offsetof(struct named_image, names);
+	named.sections[1].sh_name = 1;
+	snprintf(named.names, sizeof(named.names), "%c.go.buildinf", 0);
+	assert_int_equal(
+		preflight_elf((uint8_t *)&named, sizeof(named), loader),
+		PREFLIGHT_OK);
+	snprintf(named.names, sizeof(named.names), "%c.go.buildinfo", 0);
+	assert_int_equal(
+		preflight_elf((uint8_t *)&named, sizeof(named), loader),
+		PREFLIGHT_GO);
 }
 
 static void check_file(const char *content, mode_t mode,
@@ -97,13 +139,14 @@ static void check_file(const char *content, mode_t mode,
 	char path[] = "/tmp/hybridge-preflight-XXXXXX";
 	int fd = mkstemp(path);
 	struct hybridge_error err = {0};
+	struct preflight flight;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, content, strlen(content)),
 			 (ssize_t)strlen(content));
 	assert_int_equal(fchmod(fd, mode), 0);
 	close(fd);
-	assert_int_equal(preflight_check(path, &err), expected);
+	assert_int_equal(preflight_check(path, &flight, &err), expected);
 	if (says) {
 		assert_non_null(strstr(err.what, says));
 		assert_true(err.hint[0] != '\0');
@@ -116,10 +159,31 @@ static void scripts_are_judged_by_their_interpreter(void **state)
 	(void)state;
 	check_file("#!/bin/sh\n", 0755, PREFLIGHT_OK, NULL);
 	check_file("#! /usr/bin/env sh\n", 0755, PREFLIGHT_OK, NULL);
+	check_file("#!/usr/bin/env -S A=1 sh -e\n", 0755, PREFLIGHT_OK, NULL);
+	check_file("#!/usr/bin/env no-such-program\n", 0755, PREFLIGHT_OK,
+		   NULL);
+	check_file("#! \n", 0755, PREFLIGHT_UNKNOWN, "cannot tell");
 	check_file("#!/nonexistent/interpreter\n", 0755, PREFLIGHT_UNKNOWN,
 		   "cannot tell");
 	check_file("neither\n", 0755, PREFLIGHT_UNKNOWN, "cannot tell");
 	check_file("", 0755, PREFLIGHT_UNKNOWN, "cannot tell");
+}
+
+static void what_runs_in_the_end_and_its_loader_are_told(void **state)
+{
+	char path[] = "/tmp/hybridge-preflight-XXXXXX";
+	static const char text[] = "#!/usr/bin/env sh\n";
+	int fd = mkstemp(path);
+	struct hybridge_error err = {0};
+	struct preflight flight;
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	assert_int_equal(preflight_check(path, &flight, &err), PREFLIGHT_OK);
+	assert_string_equal(strrchr(flight.program, '/'), "/sh");
+	assert_int_equal(access(flight.loader, X_OK), 0);
+	unlink(path);
 }
 
 static void setuid_programs_are_privileged(void **state)
@@ -128,6 +192,7 @@ static void setuid_programs_are_privileged(void **state)
 	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int fd = mkstemp(path);
 	struct hybridge_error err = {0};
+	struct preflight flight;
 	char buf[4096];
 	ssize_t n = read(from, buf, sizeof(buf));
 
@@ -137,7 +202,8 @@ static void setuid_programs_are_privileged(void **state)
 	assert_int_equal(fchmod(fd, 04755), 0);
 	close(from);
 	close(fd);
-	assert_int_equal(preflight_check(path, &err), PREFLIGHT_PRIVILEGED);
+	assert_int_equal(preflight_check(path, &flight, &err),
+			 PREFLIGHT_PRIVILEGED);
 	assert_non_null(strstr(err.what, "setuid"));
 	unlink(path);
 }
@@ -149,6 +215,9 @@ int main(void)
 		cmocka_unit_test(a_program_without_one_is_static),
 		cmocka_unit_test(other_machines_and_word_sizes_are_foreign),
 		cmocka_unit_test(no_truncation_or_wild_offset_reads_outside),
+		cmocka_unit_test(
+			a_program_of_go_is_told_by_its_build_information),
+		cmocka_unit_test(what_runs_in_the_end_and_its_loader_are_told),
 		cmocka_unit_test(scripts_are_judged_by_their_interpreter),
 		cmocka_unit_test(setuid_programs_are_privileged),
 	};
