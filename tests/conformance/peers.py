@@ -32,7 +32,7 @@ from harness import (  # noqa: E402, F401
     until,
 )
 
-MODULES = os.path.join(BUILD, "conformance", "node_modules")
+MODULES = os.path.join(BUILD, "npm", "node_modules")
 CONTROL = "sb-hc-action=listen"
 
 HANDSHAKE = {

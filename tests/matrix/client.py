@@ -10,23 +10,21 @@ A file declares, all but the first three by default:
     TIMED_OUT the same, after a connection that timed out
     SOURCE    (name, text) of a source file or script
     BUILD     the command that makes a program of it, once
-    OPTIONAL  a program that may be missing on a machine: then all is skipped
     ONCE      True where PRINTS appears once for all {count} connections
 
 The first line of the file's comment describes it in the table.  Words in
 braces are replaced in COMMAND and BUILD: {host}, {port}, {file} (the source
-file), {folder} (its folder), {python}, and {count}: how many connections to
-open at once.  A command without {count} is run a hundred times instead.
+file), {folder} (its folder), {python}, {npm} (the folder of npm's packages),
+and {count}: how many connections to open at once.  A command without {count}
+is run a hundred times instead.
 """
 
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 
-from harness import PYTHON, Failure
-import tap  # noqa: E402 (the harness finds it)
+from harness import BUILD, PYTHON, Failure
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
 
@@ -47,15 +45,12 @@ class Client:
         self.timed_out = getattr(declared, "TIMED_OUT", "Connection timed out")
         self.source = getattr(declared, "SOURCE", None)
         self.build = getattr(declared, "BUILD", None)
-        self.optional = getattr(declared, "OPTIONAL", None)
         self.once = getattr(declared, "ONCE", False)
-        self.words = {"python": PYTHON}
+        self.words = {"python": PYTHON, "npm": os.path.join(BUILD, "npm", "node_modules")}
         self.counts = any("{count}" in word for word in self.argv)
 
     def prepare(self, folder):
-        """Writes and builds its program; skips when a compiler that nobody promised is missing."""
-        if self.optional and not shutil.which(self.optional):
-            tap.skip(f"{self.optional} is not on this machine")
+        """Writes and builds its program."""
         os.mkdir(folder)
         self.words["folder"] = folder
         if self.source:

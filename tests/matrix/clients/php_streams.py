@@ -8,9 +8,10 @@ SOURCE = (
     "client.php",
     """<?php
 [, $host, $port, $count] = $argv;
+$flags = STREAM_CLIENT_CONNECT | ($count > 1 ? STREAM_CLIENT_ASYNC_CONNECT : 0);
 $streams = [];
 for ($i = 0; $i < $count; $i++) {
-    $stream = @stream_socket_client("tcp://$host:$port", $number, $error, 20);
+    $stream = @stream_socket_client("tcp://$host:$port", $number, $error, 20, $flags);
     if (!$stream) {
         echo $error, "\\n";
         exit(1);

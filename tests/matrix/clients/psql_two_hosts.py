@@ -3,5 +3,6 @@
 NEEDS = "postgresql-client"
 SERVICE = "postgres"
 TARGET = "host=refuses.corp,{host} port={port},{port} user=shop dbname=postgres"
-COMMAND = ["psql", "-X", "-A", "-t", "-c", "select 'got ' || 6 * 7", TARGET]
-PRINTS = "got 42"
+QUERY = ["-c", r"\echo :HOST", "-c", "select 'got ' || 6 * 7"]
+COMMAND = ["psql", "-X", "-A", "-t", *QUERY, TARGET]
+PRINTS = r"(?m)^postgres\.corp\ngot 42"

@@ -1,7 +1,6 @@
 """TcpStream::connect and connect_timeout, one thread each"""
 
-NEEDS = ""
-OPTIONAL = "rustc"
+NEEDS = "rustc"
 SERVICE = "echo"
 BUILD = ["rustc", "-o", "{folder}/client", "{file}"]
 COMMAND = ["{folder}/client", "{host}", "{port}", "{count}"]
