@@ -4,7 +4,7 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,31 +25,22 @@ static int fail(const struct hybridge_error *err, int status)
 	return status;
 }
 
-static void tell(const struct launch *launch, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void tell(const struct launch *launch, const char *fmt, ...)
+/* One line of -v: what is used, and for what. */
+static void tell(const struct launch *launch, const char *what,
+		 const char *value, const char *more)
 {
-	va_list args;
-
-	if (!launch->verbose)
-		return;
-	fputs("hybridge: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
+	if (launch->verbose)
+		fprintf(stderr, "hybridge: %s %s%s\n", what, value, more);
 }
 
 static void tell_program(const struct launch *launch, const char *found,
 			 const struct preflight *flight)
 {
-	if (strcmp(found, flight->program) == 0)
-		tell(launch, "program %s", found);
-	else
-		tell(launch, "program %s, run by %s", found, flight->program);
+	tell(launch, "program", found, "");
+	if (strcmp(found, flight->program) != 0)
+		tell(launch, "which is run by", flight->program, "");
 	if (flight->loader[0])
-		tell(launch, "loader %s%s", flight->loader,
+		tell(launch, "loader", flight->loader,
 		     strstr(flight->loader, "/ld-musl-")
 			     ? ", of musl: the library works there, too"
 			     : "");
@@ -59,7 +50,7 @@ int launch_check(const struct launch *launch, char **path)
 {
 	struct hybridge_error err = {0};
 	char *found = find_program(launch->argv[0]);
-	struct preflight flight;
+	struct preflight flight = {0};
 	enum preflight_result result;
 
 	if (!found) {
@@ -145,12 +136,12 @@ static char **make_environment(const struct launch *launch,
 	    (had_secrets && start_private_sender(&env, err) != 0))
 		goto fail;
 	environment_wipe_secrets(environ);
-	tell(launch, "configuration %s",
-	     config ? config : "of the environment alone");
-	tell(launch, "library %s", shim);
+	tell(launch, "configuration",
+	     config ? config : "of the environment alone", "");
+	tell(launch, "library", shim, "");
 	if (had_secrets)
-		tell(launch, "sender of its own, at %s",
-		     environment_get(env, "HYBRIDGE_SOCKET"));
+		tell(launch, "sender of its own, at",
+		     environment_get(env, "HYBRIDGE_SOCKET"), "");
 	free(config);
 	free(shim);
 	return env;

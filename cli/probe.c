@@ -37,7 +37,6 @@ static int64_t now_ms(void)
 
 int probe_open(struct probe *out, char ***env, struct hybridge_error *err)
 {
-	char value[64];
 	struct stat info;
 	int fds[2];
 
@@ -51,6 +50,8 @@ int probe_open(struct probe *out, char ***env, struct hybridge_error *err)
 	out->began_ms = now_ms();
 	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 &&
 	    fstat(fds[1], &info) == 0) {
+		char value[64];
+
 		snprintf(value, sizeof(value), "%d:%ju", fds[1],
 			 (uintmax_t)info.st_ino);
 		if (environment_set(env, HYBRIDGE_PROBE_VARIABLE, value) == 0)
@@ -88,7 +89,8 @@ enum probe_answer probe_read(const struct probe *probe)
 
 int probe_left_ms(const struct probe *probe)
 {
-	int64_t left = probe->began_ms + PROBE_SECONDS * 1000 - now_ms();
+	int64_t left =
+		probe->began_ms + (int64_t)PROBE_SECONDS * 1000 - now_ms();
 
 	return left > 0 ? (int)left : 0;
 }
