@@ -100,6 +100,8 @@ int hybridge_conn_flush(struct hybridge_conn *conn)
 {
 	struct scratch *scratch = loop_scratch(conn->loop);
 
+	if (conn->ops)
+		return conn->ops->flush(conn);
 	hybridge_loop_cancel(conn->loop, &conn->flush);
 	if (flush_out(conn) == 0 && scratch->out_owner == conn)
 		(void)conn_flush_scratch(scratch);
@@ -170,6 +172,17 @@ static void on_event(struct hybridge_source *source, uint32_t events)
 	conn->on_ready(conn->owner, conn);
 }
 
+void conn_release(struct hybridge_conn *conn)
+{
+	hybridge_timer_clear(conn->loop, &conn->patience);
+	hybridge_loop_cancel(conn->loop, &conn->again);
+	hybridge_loop_cancel(conn->loop, &conn->flush);
+	queue_free(&conn->out);
+	queue_free(&conn->stash);
+	queue_free(&conn->back);
+	hybridge_loop_defer(conn->loop, &conn->reap);
+}
+
 /* Closes the descriptor now; the memory goes at the end of the turn. */
 static void destroy(struct hybridge_conn *conn, bool reset)
 {
@@ -192,19 +205,13 @@ static void destroy(struct hybridge_conn *conn, bool reset)
 	hybridge_loop_unwatch(conn->loop, &conn->source);
 	close(conn->source.fd);
 	conn->source.fd = -1;
-	hybridge_timer_clear(conn->loop, &conn->patience);
-	hybridge_loop_cancel(conn->loop, &conn->again);
-	hybridge_loop_cancel(conn->loop, &conn->flush);
 	/* A session whose connection was not shut down could not be resumed. */
 	if (conn->ssl)
 		SSL_set_shutdown(conn->ssl,
 				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(conn->ssl);
 	conn->ssl = NULL;
-	queue_free(&conn->out);
-	queue_free(&conn->stash);
-	queue_free(&conn->back);
-	hybridge_loop_defer(conn->loop, &conn->reap);
+	conn_release(conn);
 }
 
 /* Discards what comes until the peer has ended as well. */
@@ -242,6 +249,17 @@ void conn_drop_draining(struct hybridge_loop *loop)
 		destroy(conn, !conn->ended);
 }
 
+void conn_init(struct hybridge_conn *conn, struct hybridge_loop *loop,
+	       hybridge_conn_fn *on_ready, void *owner)
+{
+	conn->source.fd = -1;
+	conn->loop = loop;
+	conn->on_ready = on_ready;
+	conn->owner = owner;
+	conn->again.run = run_again;
+	conn->reap.run = run_reap;
+}
+
 struct hybridge_conn *hybridge_conn_new(struct hybridge_loop *loop, int fd,
 					hybridge_conn_fn *on_ready, void *owner)
 {
@@ -252,13 +270,9 @@ struct hybridge_conn *hybridge_conn_new(struct hybridge_loop *loop, int fd,
 		close(fd);
 		return NULL;
 	}
+	conn_init(conn, loop, on_ready, owner);
 	conn->source = (struct hybridge_source){fd, on_event};
-	conn->loop = loop;
-	conn->on_ready = on_ready;
-	conn->owner = owner;
-	conn->again.run = run_again;
 	conn->flush.run = run_flush;
-	conn->reap.run = run_reap;
 	conn->patience.fire = out_of_patience;
 	/* Fails on a unix socket, which has no such delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -283,10 +297,17 @@ int hybridge_conn_fd(const struct hybridge_conn *conn)
 	return conn->source.fd;
 }
 
+bool hybridge_conn_is_watched(const struct hybridge_conn *conn)
+{
+	return conn->ops != NULL;
+}
+
 ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
 	if (queue_len(&conn->back) > 0)
 		return (ssize_t)queue_take(&conn->back, buf, len);
+	if (conn->ops)
+		return conn->ops->read(conn, buf, len);
 	return conn->ssl ? conn_tls_read(conn, buf, len)
 			 : conn_receive(conn, buf, len);
 }
@@ -322,6 +343,8 @@ int hybridge_conn_write(struct hybridge_conn *conn, const void *buf, size_t len)
 
 	if (len == 0)
 		return 0;
+	if (conn->ops)
+		return conn->ops->write(conn, buf, len);
 	if (conn->out_error == 0)
 		ret = conn->ssl ? conn_tls_write(conn, buf, len)
 				: send_or_keep(conn, buf, len);
@@ -332,7 +355,7 @@ int hybridge_conn_write(struct hybridge_conn *conn, const void *buf, size_t len)
 
 size_t hybridge_conn_pending(const struct hybridge_conn *conn)
 {
-	return queue_len(&conn->out);
+	return conn->ops ? conn->ops->pending(conn) : queue_len(&conn->out);
 }
 
 bool hybridge_conn_hung_up(const struct hybridge_conn *conn)
@@ -363,6 +386,8 @@ int hybridge_conn_end(struct hybridge_conn *conn)
 	if (conn->ending)
 		return 0;
 	conn->ending = true;
+	if (conn->ops)
+		return conn->ops->end(conn);
 	if (conn->ssl)
 		conn_tls_end(conn);
 	return hybridge_conn_flush(conn);
@@ -377,6 +402,10 @@ void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 {
 	if (!conn)
 		return;
+	if (conn->ops) {
+		conn->ops->close(conn, how);
+		return;
+	}
 	conn->on_ready = linger;
 	conn->owner = NULL;
 	if (how == HYBRIDGE_CONN_RESET || hybridge_conn_end(conn) != 0 ||

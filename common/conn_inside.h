@@ -16,8 +16,24 @@
 #include "queue.h"
 #include "scratch.h"
 
+/**
+ * struct conn_ops - What stands in for the socket of a connection that has none of its
+ * own; each does what the call of conn.h does that is named like it
+ * @read:  After what was given back has been read
+ * @write: Never with 0 bytes
+ */
+struct conn_ops {
+	ssize_t (*read)(struct hybridge_conn *conn, void *buf, size_t len);
+	int (*write)(struct hybridge_conn *conn, const void *buf, size_t len);
+	int (*flush)(struct hybridge_conn *conn);
+	size_t (*pending)(const struct hybridge_conn *conn);
+	int (*end)(struct hybridge_conn *conn);
+	void (*close)(struct hybridge_conn *conn, enum hybridge_conn_how how);
+};
+
 /** struct hybridge_conn - One connection; zeroed but for what is set when it is made */
 struct hybridge_conn {
+	const struct conn_ops *ops; /* NULL: it has a socket */
 	struct hybridge_source source;
 	struct hybridge_loop *loop;
 	hybridge_conn_fn *on_ready;
@@ -46,6 +62,16 @@ struct hybridge_conn {
 	int out_error;
 	int in_error;
 };
+
+/**
+ * conn_init() - Set what every connection has
+ * @conn: Zeroed; where a larger object begins, which is freed with it
+ */
+void conn_init(struct hybridge_conn *conn, struct hybridge_loop *loop,
+	       hybridge_conn_fn *on_ready, void *owner);
+
+/** conn_release() - Free @conn at the end of the turn, its queues and tasks at once */
+void conn_release(struct hybridge_conn *conn);
 
 /**
  * conn_receive() - One recv(2) from the socket, below TLS

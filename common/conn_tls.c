@@ -150,6 +150,11 @@ int hybridge_conn_handshake(struct hybridge_conn *conn, const char *peer,
 	return -1;
 }
 
+bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn)
+{
+	return conn->ssl && hybridge_tls_chose_h2(conn->ssl);
+}
+
 /* What ended a read: an errno, or 0 for close_notify. */
 static int why_no_more(struct hybridge_conn *conn, int ret)
 {

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "text.h"
+
 #define READ_CHUNK 4096
 
 bool hybridge_span_is(struct hybridge_span span, const char *text)
@@ -19,18 +21,6 @@ bool hybridge_span_is(struct hybridge_span span, const char *text)
 char *hybridge_span_dup(struct hybridge_span span)
 {
 	return strndup(span.text ? span.text : "", span.len);
-}
-
-static struct hybridge_span trim(struct hybridge_span span)
-{
-	while (span.len > 0 && (span.text[0] == ' ' || span.text[0] == '\t')) {
-		span.text++;
-		span.len--;
-	}
-	while (span.len > 0 && (span.text[span.len - 1] == ' ' ||
-				span.text[span.len - 1] == '\t'))
-		span.len--;
-	return span;
 }
 
 /* Cuts up to @separator off the front of @rest; false when it is not there. */
@@ -107,7 +97,7 @@ static int parse_status_line(struct hybridge_span line,
 			return 400;
 		out->status = out->status * 10 + (line.text[i] - '0');
 	}
-	out->reason = trim((struct hybridge_span){line.text + 3, line.len - 3});
+	out->reason = text_trim((struct hybridge_span){line.text + 3, line.len - 3});
 	return out->status >= 100 ? 0 : 400;
 }
 
@@ -135,7 +125,7 @@ int hybridge_http_parse(struct hybridge_span text, bool response,
 		if (has_control(line) || !cut(&line, ":", &header.name) ||
 		    !is_token(header.name))
 			return 400;
-		header.value = trim(line);
+		header.value = text_trim(line);
 		out->headers[out->num_headers++] = header;
 	}
 	return 400; /* no blank line */
@@ -173,9 +163,9 @@ bool hybridge_http_has_token(const struct hybridge_http_head *head,
 		if (!hybridge_span_is(head->headers[i].name, name))
 			continue;
 		while (cut(&rest, ",", &item))
-			if (hybridge_span_is(trim(item), token))
+			if (hybridge_span_is(text_trim(item), token))
 				return true;
-		if (hybridge_span_is(trim(rest), token))
+		if (hybridge_span_is(text_trim(rest), token))
 			return true;
 	}
 	return false;

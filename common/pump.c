@@ -120,6 +120,8 @@ static void keep_alive(struct hybridge_pump *pump)
 	int probes = SILENT_PINGS - 1;
 	int on = 1;
 
+	if (hybridge_conn_is_watched(pump->ws))
+		return;
 	/* These fail on a unix socket, whose peer cannot vanish. */
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
@@ -371,7 +373,8 @@ struct hybridge_pump *hybridge_pump_start(struct hybridge_loop *loop,
 	if (!pump)
 		goto fail;
 	pump->ping.fire = on_ping;
-	if (hybridge_timer_set(loop, &pump->ping, ping_ms) != 0)
+	if (!hybridge_conn_is_watched(ws) &&
+	    hybridge_timer_set(loop, &pump->ping, ping_ms) != 0)
 		goto fail;
 	pump->finish.run = run_finish;
 	pump->loop = loop;

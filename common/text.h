@@ -23,6 +23,19 @@ static inline void text_lower(char *text)
 			*text = (char)(*text - 'A' + 'a');
 }
 
+/** text_trim() - Without the blanks in front and behind */
+static inline struct hybridge_span text_trim(struct hybridge_span span)
+{
+	while (span.len > 0 && (span.text[0] == ' ' || span.text[0] == '\t')) {
+		span.text++;
+		span.len--;
+	}
+	while (span.len > 0 && (span.text[span.len - 1] == ' ' ||
+				span.text[span.len - 1] == '\t'))
+		span.len--;
+	return span;
+}
+
 /** text_trim_slashes() - A path without '/' in front and behind */
 static inline struct hybridge_span text_trim_slashes(struct hybridge_span path)
 {

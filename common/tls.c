@@ -123,6 +123,54 @@ fail:
 	return NULL;
 }
 
+/* RFC 7301 3.1: lists of names, each behind its length. */
+static const unsigned char alpn_h2[] = "\2h2";
+static const unsigned char alpn_http1[] = "\10http/1.1";
+
+/*
+ * h2 only for a client that speaks nothing else, as ours do when they know that the relay
+ * can: anybody else gets the HTTP/1.1 that the protocol is described in.
+ */
+static int choose_protocol(SSL *ssl, const unsigned char **out,
+			   unsigned char *out_len, const unsigned char *offered,
+			   unsigned int offered_len, void *data)
+{
+	unsigned char *chosen = NULL;
+
+	(void)ssl;
+	(void)data;
+	if (SSL_select_next_proto(&chosen, out_len, alpn_http1,
+				  sizeof(alpn_http1) - 1, offered,
+				  offered_len) != OPENSSL_NPN_NEGOTIATED &&
+	    SSL_select_next_proto(&chosen, out_len, alpn_h2,
+				  sizeof(alpn_h2) - 1, offered,
+				  offered_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+void hybridge_tls_accept_h2(SSL_CTX *ctx)
+{
+	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+}
+
+int hybridge_tls_offer_h2(SSL *ssl)
+{
+	/* It returns 0 for success. */
+	return SSL_set_alpn_protos(ssl, alpn_h2, sizeof(alpn_h2) - 1) == 0 ? 0
+									   : -1;
+}
+
+bool hybridge_tls_chose_h2(const SSL *ssl)
+{
+	const unsigned char *name = NULL;
+	unsigned int len = 0;
+
+	SSL_get0_alpn_selected(ssl, &name, &len);
+	return len == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 static bool is_ip_literal(const char *host)
 {
 	unsigned char addr[16];

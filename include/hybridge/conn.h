@@ -1,5 +1,6 @@
 /*
- * conn.h - one non-blocking TCP connection, plain or TLS.
+ * conn.h - one non-blocking connection: over TCP, plain or TLS, or as a stream
+ * among others on such a connection (h2.h).
  *
  * Idle and flowing connections own no buffers: reads and writes go through
  * scratch space of the loop; only what the kernel does not take at once is
@@ -46,8 +47,15 @@ hybridge_conn_new(struct hybridge_loop *loop, int fd,
 void hybridge_conn_set_owner(struct hybridge_conn *conn,
 			     hybridge_conn_fn *on_ready, void *owner);
 
-/** hybridge_conn_fd() - Its descriptor: for socket options and addresses only */
+/**
+ * hybridge_conn_fd() - Its descriptor: for socket options and addresses only
+ * Return: -1 when it shares a socket with others (h2.h)
+ */
 int hybridge_conn_fd(const struct hybridge_conn *conn);
+
+/** hybridge_conn_is_watched() - Whether what lies below finds out by itself that the
+ * peer is silent, so that the owner need not ping (h2.h) */
+bool hybridge_conn_is_watched(const struct hybridge_conn *conn);
 
 /**
  * hybridge_conn_start_tls() - From here on, TLS
@@ -66,6 +74,9 @@ HYBRIDGE_MUSTUSE int hybridge_conn_start_tls(struct hybridge_conn *conn,
 HYBRIDGE_MUSTUSE int hybridge_conn_handshake(struct hybridge_conn *conn,
 					     const char *peer,
 					     struct hybridge_error *err);
+
+/** hybridge_conn_speaks_h2() - Whether the handshake, which is done, chose HTTP/2 */
+bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn);
 
 /**
  * hybridge_conn_read() - Read what is there, up to @len bytes

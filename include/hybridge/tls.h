@@ -48,6 +48,15 @@ hybridge_tls_server_ctx(const char *cert_file, const char *key_file,
 HYBRIDGE_MUSTUSE SSL *hybridge_tls_client(SSL_CTX *ctx, const char *host,
 					  struct hybridge_error *err);
 
+/** hybridge_tls_accept_h2() - Server: speak HTTP/2 with clients that offer that alone (ALPN) */
+void hybridge_tls_accept_h2(SSL_CTX *ctx);
+
+/** hybridge_tls_offer_h2() - Client: offer HTTP/2 and nothing else; 0, or -1 when out of memory */
+HYBRIDGE_MUSTUSE int hybridge_tls_offer_h2(SSL *ssl);
+
+/** hybridge_tls_chose_h2() - Whether the handshake, which is done, chose HTTP/2 */
+bool hybridge_tls_chose_h2(const SSL *ssl);
+
 /**
  * hybridge_tls_fail() - Say why a handshake failed
  * @ssl:  The connection whose handshake failed
