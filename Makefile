@@ -45,7 +45,7 @@ SHIM_COMMON := envfile hostmap address local
 
 objects   = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 COMMON   := $(call objects,common)
-LIBS     := -lwebsockets -lssl -lcrypto -ljansson -lexpat -lpthread
+LIBS     := -lwebsockets -lssl -lcrypto -ljansson -lexpat -lnghttp2 -lpthread
 
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 SHIM_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/shim/*.c))

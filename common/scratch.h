@@ -15,12 +15,15 @@ struct hybridge_loop;
 #define SCRATCH_OUT   (192 * 1024)
 #define SCRATCH_HEAD  16 /* room for a frame header in front of a payload */
 #define SCRATCH_PLAIN ((size_t)128 * 1024)
+#define SCRATCH_RECORD ((size_t)16 * 1024) /* most that a TLS record holds */
 
 /**
  * struct scratch - Bytes on their way through one turn
  * @in_owner:  Whose records are in @in, between @in_at and @in_end
  * @out_owner: Whose records are in @out; must be sent before anybody else's
  * @plain:     What a pump or splice has just read, until it returns
+ * @frames:    What an HTTP/2 session has just read, until its streams have seen it
+ * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
  * @draining:  Connections that were closed in good order and are not gone yet
  */
 struct scratch {
@@ -33,6 +36,9 @@ struct scratch {
 	uint8_t in[SCRATCH_IN];
 	uint8_t out[SCRATCH_OUT];
 	uint8_t plain[SCRATCH_HEAD + SCRATCH_PLAIN];
+	size_t gathered_len;
+	uint8_t frames[SCRATCH_PLAIN];
+	uint8_t gathered[SCRATCH_RECORD];
 };
 
 /** loop_scratch() - The loop's scratch buffers */

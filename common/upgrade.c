@@ -1,5 +1,5 @@
 /*
- * upgrade.c - the client's WebSocket handshake (RFC 6455 section 4.1).
+ * upgrade.c - the client's WebSocket handshake (RFC 6455 section 4.1, RFC 8441).
  */
 #include <hybridge/upgrade.h>
 
@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <hybridge/h2.h>
 #include <hybridge/http.h>
 #include <hybridge/ws.h>
 
@@ -117,9 +118,20 @@ static enum hybridge_code class_of(int status)
 	}
 }
 
+static void answered(struct hybridge_upgrade *upgrade, int status,
+		     struct hybridge_span reason)
+{
+	struct hybridge_upgrade_result result = {.status = status};
+
+	text_printable(result.reason, sizeof(result.reason), reason);
+	if (status != 101)
+		hybridge_fail(&result.err, class_of(status), "%d %s", status,
+			      result.reason);
+	finish(upgrade, &result);
+}
+
 static void on_head(struct hybridge_upgrade *upgrade, struct hybridge_span text)
 {
-	struct hybridge_upgrade_result result = {0};
 	struct hybridge_http_head head;
 	const char *wrong;
 
@@ -129,16 +141,10 @@ static void on_head(struct hybridge_upgrade *upgrade, struct hybridge_span text)
 		return;
 	}
 	wrong = head.status == 101 ? check_101(upgrade, &head) : NULL;
-	if (wrong) {
+	if (wrong)
 		fail(upgrade, EPROTO, HYBRIDGE_EPROTOCOL, wrong);
-		return;
-	}
-	result.status = head.status;
-	text_printable(result.reason, sizeof(result.reason), head.reason);
-	if (head.status != 101)
-		hybridge_fail(&result.err, class_of(head.status), "%d %s",
-			      head.status, result.reason);
-	finish(upgrade, &result);
+	else
+		answered(upgrade, head.status, head.reason);
 }
 
 static void on_ready(void *owner, struct hybridge_conn *conn)
@@ -158,6 +164,24 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 		fail(upgrade, errno, HYBRIDGE_EUNREACH,
 		     "the connection was closed before the upgrade was "
 		     "answered");
+}
+
+/* A stream that was opened is as good as an upgraded connection. */
+static void on_stream_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct hybridge_upgrade *upgrade = owner;
+	const char *reason;
+	int status = hybridge_h2_status(conn, &reason);
+
+	if (status != 0)
+		answered(upgrade, status == 200 ? 101 : status,
+			 text_span(reason));
+	else if (hybridge_h2_refused(conn))
+		fail(upgrade, EAGAIN, HYBRIDGE_EUNREACH,
+		     "the HTTP/2 session takes no more streams");
+	else if (hybridge_conn_broken(conn))
+		fail(upgrade, ECONNRESET, HYBRIDGE_EUNREACH,
+		     "the HTTP/2 stream was lost before it was answered");
 }
 
 /* The whole request; owned by the caller, holds a token. */
@@ -183,29 +207,53 @@ static char *make_request(const struct hybridge_upgrade_args *args,
 	return request;
 }
 
-struct hybridge_upgrade *
-hybridge_upgrade_start(struct hybridge_loop *loop, struct hybridge_conn *conn,
-		       const struct hybridge_upgrade_args *args,
-		       hybridge_upgrade_fn *done, void *owner)
+/* A handle whose deadline runs; NULL when out of memory. */
+static struct hybridge_upgrade *
+make_upgrade(struct hybridge_loop *loop,
+	     const struct hybridge_upgrade_args *args,
+	     hybridge_upgrade_fn *done, void *owner)
 {
 	struct hybridge_upgrade *upgrade = calloc(1, sizeof(*upgrade));
-	unsigned char random[KEY_BYTES];
-	char *request = NULL;
 
-	if (!upgrade || RAND_bytes(random, sizeof(random)) != 1)
-		goto fail;
-	EVP_EncodeBlock((unsigned char *)upgrade->key, random, sizeof(random));
+	if (!upgrade)
+		return NULL;
 	upgrade->loop = loop;
-	upgrade->conn = conn;
 	upgrade->done = done;
 	upgrade->owner = owner;
 	upgrade->offered_protocol = args->protocol != NULL;
 	upgrade->timeout_ms = args->timeout_ms;
 	upgrade->deadline.fire = on_deadline;
 	upgrade->reap.run = run_reap;
+	if (hybridge_timer_set(loop, &upgrade->deadline, args->timeout_ms) == 0)
+		return upgrade;
+	free(upgrade);
+	return NULL;
+}
+
+static void discard(struct hybridge_upgrade *upgrade)
+{
+	if (!upgrade)
+		return;
+	hybridge_timer_clear(upgrade->loop, &upgrade->deadline);
+	free(upgrade);
+}
+
+struct hybridge_upgrade *
+hybridge_upgrade_start(struct hybridge_loop *loop, struct hybridge_conn *conn,
+		       const struct hybridge_upgrade_args *args,
+		       hybridge_upgrade_fn *done, void *owner)
+{
+	struct hybridge_upgrade *upgrade =
+		make_upgrade(loop, args, done, owner);
+	unsigned char random[KEY_BYTES];
+	char *request = NULL;
+
+	if (!upgrade || RAND_bytes(random, sizeof(random)) != 1)
+		goto fail;
+	EVP_EncodeBlock((unsigned char *)upgrade->key, random, sizeof(random));
+	upgrade->conn = conn;
 	request = make_request(args, upgrade->key);
-	if (!request ||
-	    hybridge_timer_set(loop, &upgrade->deadline, args->timeout_ms) != 0)
+	if (!request)
 		goto fail;
 	hybridge_conn_set_owner(conn, on_ready, upgrade);
 	/* If this fails, so does the first read. */
@@ -214,9 +262,26 @@ hybridge_upgrade_start(struct hybridge_loop *loop, struct hybridge_conn *conn,
 	text_free_secret(request);
 	return upgrade;
 fail:
-	text_free_secret(request);
-	free(upgrade);
+	discard(upgrade);
 	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+	return NULL;
+}
+
+struct hybridge_upgrade *
+hybridge_upgrade_over(struct hybridge_loop *loop, struct hybridge_h2 *session,
+		      const struct hybridge_upgrade_args *args,
+		      hybridge_upgrade_fn *done, void *owner)
+{
+	struct hybridge_upgrade *upgrade =
+		make_upgrade(loop, args, done, owner);
+
+	if (!upgrade)
+		return NULL;
+	upgrade->conn =
+		hybridge_h2_open(session, args, on_stream_ready, upgrade);
+	if (upgrade->conn)
+		return upgrade;
+	discard(upgrade);
 	return NULL;
 }
 

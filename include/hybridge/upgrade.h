@@ -11,6 +11,7 @@
 #include <hybridge/error.h>
 #include <hybridge/loop.h>
 
+struct hybridge_h2;
 struct hybridge_upgrade;
 
 /**
@@ -65,6 +66,19 @@ HYBRIDGE_MUSTUSE struct hybridge_upgrade *
 hybridge_upgrade_start(struct hybridge_loop *loop, struct hybridge_conn *conn,
 		       const struct hybridge_upgrade_args *args,
 		       hybridge_upgrade_fn *done, void *owner);
+
+/**
+ * hybridge_upgrade_over() - The same as one more stream of an HTTP/2 session (h2.h)
+ *
+ * @done is given the stream, and status 101 when it was opened.  Status 0 with EAGAIN
+ * says that the session did not look at the request: it may be made elsewhere.
+ *
+ * Return: As hybridge_upgrade_start(); NULL also when the session has no room
+ */
+HYBRIDGE_MUSTUSE struct hybridge_upgrade *
+hybridge_upgrade_over(struct hybridge_loop *loop, struct hybridge_h2 *session,
+		      const struct hybridge_upgrade_args *args,
+		      hybridge_upgrade_fn *done, void *owner);
 
 /** hybridge_upgrade_cancel() - Give up and close; @done will not be called.  NULL is fine */
 void hybridge_upgrade_cancel(struct hybridge_upgrade *upgrade);

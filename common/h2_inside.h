@@ -1,0 +1,191 @@
+/*
+ * h2_inside.h - what the parts of HTTP/2 share: a session, a stream of it.
+ *
+ *	h2_session.c  reads and sends, watches over the peer, ends
+ *	h2_frames.c   what nghttp2 tells, and the limits that it is given
+ *	h2_stream.c   a stream behind conn.h's calls
+ *	h2_head.c     heads of requests and answers
+ */
+#ifndef HYBRIDGE_COMMON_H2_INSIDE_H
+#define HYBRIDGE_COMMON_H2_INSIDE_H
+
+#include <nghttp2/nghttp2.h>
+
+#include <hybridge/h2.h>
+
+#include "conn_inside.h"
+
+/*
+ * A DATA frame holds a whole WebSocket frame of ours with its header, and no
+ * frame of another stream waits for more than that.
+ */
+#define H2_FRAME_MAX   ((uint32_t)64 * 1024 + 64)
+#define H2_WINDOW      ((int32_t)256 * 1024) /* of a stream, to begin with */
+#define H2_WINDOW_MAX  ((int32_t)8 << 20)
+#define H2_WINDOWS_MAX ((size_t)64 << 20) /* of all, what is above H2_WINDOW */
+#define H2_HEAD_MAX    HYBRIDGE_HTTP_HEAD_MAX
+#define H2_REASON_MAX  256
+#define H2_PRESSED_US  1000000
+/* At most so much is encrypted before the kernel has taken what was before it. */
+#define H2_COMMIT ((size_t)128 * 1024)
+
+/** struct h2_bucket - Something that may happen so often; zeroed it is full */
+struct h2_bucket {
+	double spent;
+	int64_t since_us;
+};
+
+/**
+ * struct h2_request - The request whose head is being received
+ * @stream: Whose; NULL: it went away meanwhile
+ * @text:   Names and values of its headers
+ */
+struct h2_request {
+	struct h2_stream *stream;
+	struct hybridge_http_head head;
+	struct hybridge_span authority;
+	struct hybridge_span protocol;
+	bool is_too_large;
+	size_t len;
+	char text[H2_HEAD_MAX];
+};
+
+/** struct hybridge_h2 - One session; see h2_session.c */
+struct hybridge_h2 {
+	struct hybridge_loop *loop;
+	struct hybridge_conn *conn; /* NULL: over */
+	nghttp2_session *ng;
+	const struct hybridge_h2_ops *ops; /* NULL: the owner is gone */
+	void *owner;
+	struct hybridge_h2_args args;
+	struct h2_stream *streams;
+	size_t num_streams;
+	size_t grown; /* by how much windows are above H2_WINDOW, in all */
+	struct h2_request *request; /* NULL: none is coming in */
+	bool is_ready;
+	bool is_draining;
+	bool is_broken;  /* it could not be written to */
+	bool is_reading; /* inside nghttp2_session_mem_recv() */
+	bool is_sending; /* inside nghttp2_session_mem_send() */
+	uint8_t *bytes;  /* is_reading: what nghttp2 reads from */
+	size_t committed;
+	size_t unflushed;
+	unsigned int pass; /* counts the times that everything was offered */
+	int64_t heard_us;
+	int64_t pressed_us;    /* when there was bulk, 0: never */
+	int64_t round_trip_us; /* shortest seen; 0: none yet */
+	struct h2_bucket resets;
+	struct h2_bucket oddities;
+	struct hybridge_error err;
+	struct hybridge_timer ping;
+	struct hybridge_task flush;
+	struct hybridge_task finish;
+};
+
+/**
+ * struct h2_stream - One stream; see h2_stream.c
+ * @conn:     The first: it is freed as a connection
+ * @conn.out:   Waits for flow control or the session
+ * @conn.stash: Has come, and waits for the owner; the window bounds it
+ */
+struct h2_stream {
+	struct hybridge_conn conn;
+	struct hybridge_h2 *session; /* NULL: HTTP/2 knows it no more */
+	struct h2_stream *prev;
+	struct h2_stream *next;
+	int32_t id;
+	bool eof; /* the peer's END_STREAM has come */
+	bool is_refused;
+	bool is_answered;
+	bool is_stuck;     /* its owner was told that something is pending */
+	unsigned int pass; /* session->pass when something was written last */
+	int heading; /* client: status, while the answer's head comes in */
+	int status;
+	char *reason;  /* client: or NULL; owned */
+	uint8_t *lent; /* what has just come, in the session's buffer */
+	size_t lent_len;
+	const uint8_t *borrowed; /* what is just being written */
+	size_t borrowed_len;
+	int32_t window;
+	int32_t used; /* of the window, since @used_since_us */
+	int64_t used_since_us;
+};
+
+/* h2_session.c */
+
+/** h2_send() - Send what nghttp2 has, as far as the connection takes it; not from
+ * nghttp2's callbacks, where it is put off */
+void h2_send(struct hybridge_h2 *session);
+
+/** h2_send_later() - The same at the end of the turn: many streams, one send() */
+void h2_send_later(struct hybridge_h2 *session);
+
+/** h2_write() - Bytes for the connection, in order: small ones are gathered */
+void h2_write(struct hybridge_h2 *session, const uint8_t *buf, size_t len);
+
+/**
+ * h2_lose() - End the session, every stream is reset
+ * @os_errno: What its streams fail with
+ */
+void h2_lose(struct hybridge_h2 *session, int os_errno, enum hybridge_code code,
+	     const char *why);
+
+/** h2_end_if_drained() - End it when it is draining and has no stream left */
+void h2_end_if_drained(struct hybridge_h2 *session);
+
+/* h2_frames.c */
+
+/** h2_frames_open() - Set session->ng up, and queue our settings; 0, or -1 */
+HYBRIDGE_MUSTUSE int h2_frames_open(struct hybridge_h2 *session);
+
+/** h2_frames_provider() - Where nghttp2 gets a stream's bytes */
+const nghttp2_data_provider *h2_frames_provider(void);
+
+/* h2_stream.c */
+
+/** h2_stream_new() - A stream of @session, in its list; NULL when out of memory */
+HYBRIDGE_MUSTUSE struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
+						 hybridge_conn_fn *on_ready,
+						 void *owner);
+
+/** h2_stream_of() - The stream behind a connection that is one */
+struct h2_stream *h2_stream_of(const struct hybridge_conn *conn);
+
+/** h2_stream_came() - Bytes came: lends them to the owner, keeps what it does not take */
+void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len);
+
+/** h2_stream_ended() - The peer's END_STREAM came */
+void h2_stream_ended(struct h2_stream *stream);
+
+/**
+ * h2_stream_gone() - HTTP/2 knows the stream no more
+ * @os_errno: What reading fails with, unless its end has come, and writing, unless that
+ *            has ended; 0: both have
+ */
+void h2_stream_gone(struct h2_stream *stream, int os_errno);
+
+/** h2_stream_left() - What is to be sent now: @len is set, and whether the end is behind it */
+const uint8_t *h2_stream_left(const struct h2_stream *stream, size_t *len,
+			      bool *ends);
+
+/** h2_stream_took() - So much of it is with the session */
+void h2_stream_took(struct h2_stream *stream, size_t len, bool end);
+
+/* h2_head.c */
+
+/** h2_head_begin() - A request's head begins; 0, or -1 when out of memory */
+HYBRIDGE_MUSTUSE int h2_head_begin(struct hybridge_h2 *session,
+				   struct h2_stream *stream);
+
+/** h2_head_add() - One more header of it */
+void h2_head_add(struct h2_request *request, struct hybridge_span name,
+		 struct hybridge_span value);
+
+/** h2_head_done() - It is complete: tells the owner */
+void h2_head_done(struct hybridge_h2 *session);
+
+/** h2_head_answer() - Client: one header of a stream's answer */
+void h2_head_answer(struct h2_stream *stream, struct hybridge_span name,
+		    struct hybridge_span value);
+
+#endif

@@ -1,0 +1,332 @@
+/*
+ * h2_session.c - one HTTP/2 session on one connection; nghttp2 frames and parses.
+ *
+ * Theory of operation.  A session always reads: what its streams' owners do not
+ * take is bounded by the streams' windows, and what it answers of itself by nghttp2.
+ * What streams have written in a turn goes out together at its end, in full TLS
+ * records; not more than H2_COMMIT of it is encrypted while the kernel takes nothing, so that
+ * a HEADERS, a PING or a keystroke is never behind more than that.
+ *
+ * Nothing of it is freed before the end of the turn: h2_lose() closes the connection and
+ * resets the streams, a task tells the owner and frees.
+ */
+#include "h2_inside.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <utlist.h>
+
+#define READS_PER_TURN 4 /* then others have their turn */
+#define SILENT_PINGS   3
+#define KERNEL_LOW     ((int)H2_COMMIT) /* unsent, in the kernel */
+
+static void run_finish(struct hybridge_task *task)
+{
+	struct hybridge_h2 *session =
+		hybridge_container(task, struct hybridge_h2, finish);
+
+	if (session->ops)
+		session->ops->over(session->owner, &session->err);
+	nghttp2_session_del(session->ng);
+	free(session->request);
+	free(session);
+}
+
+static void end(struct hybridge_h2 *session, enum hybridge_conn_how how,
+		int os_errno)
+{
+	struct h2_stream *stream, *next;
+
+	hybridge_conn_close(session->conn, how);
+	session->conn = NULL;
+	hybridge_timer_clear(session->loop, &session->ping);
+	hybridge_loop_cancel(session->loop, &session->flush);
+	DL_FOREACH_SAFE (session->streams, stream, next)
+		h2_stream_gone(stream, os_errno);
+	hybridge_loop_defer(session->loop, &session->finish);
+}
+
+void h2_lose(struct hybridge_h2 *session, int os_errno, enum hybridge_code code,
+	     const char *why)
+{
+	if (!session->conn)
+		return;
+	hybridge_fail(&session->err, code, "the HTTP/2 session was lost: %s",
+		      why);
+	end(session, HYBRIDGE_CONN_RESET, os_errno);
+}
+
+void h2_end_if_drained(struct hybridge_h2 *session)
+{
+	if (!session->conn || !session->is_draining || session->num_streams > 0)
+		return;
+	/* Inside nghttp2 it cannot be asked to send; a task will come back. */
+	h2_send_later(session);
+}
+
+static void put(struct hybridge_h2 *session, const uint8_t *buf, size_t len)
+{
+	if (hybridge_conn_write(session->conn, buf, len) != 0)
+		session->is_broken = true; /* said when it has been sent */
+}
+
+static void write_gathered(struct hybridge_h2 *session)
+{
+	struct scratch *scratch = loop_scratch(session->loop);
+	size_t len = scratch->gathered_len;
+
+	scratch->gathered_len = 0;
+	if (len > 0)
+		put(session, scratch->gathered, len);
+}
+
+static size_t gather(struct scratch *scratch, const uint8_t *buf, size_t len)
+{
+	size_t room = sizeof(scratch->gathered) - scratch->gathered_len;
+	size_t n = len < room ? len : room;
+
+	memcpy(scratch->gathered + scratch->gathered_len, buf, n);
+	scratch->gathered_len += n;
+	return n;
+}
+
+/* So that every record is a full one, and most of a large piece is not copied. */
+void h2_write(struct hybridge_h2 *session, const uint8_t *buf, size_t len)
+{
+	struct scratch *scratch = loop_scratch(session->loop);
+	size_t n;
+
+	session->committed += len;
+	while (len > 0) {
+		if (scratch->gathered_len == 0 && len >= SCRATCH_RECORD) {
+			n = len - len % SCRATCH_RECORD;
+			put(session, buf, n);
+		} else {
+			n = gather(scratch, buf, len);
+		}
+		if (scratch->gathered_len == SCRATCH_RECORD)
+			write_gathered(session);
+		buf += n;
+		len -= n;
+	}
+}
+
+/* Offers what nghttp2 has until it has no more or H2_COMMIT is reached. */
+static int commit(struct hybridge_h2 *session)
+{
+	const uint8_t *data;
+	ssize_t n = 0;
+
+	session->committed = 0;
+	while (session->committed < H2_COMMIT &&
+	       (n = nghttp2_session_mem_send(session->ng, &data)) > 0)
+		h2_write(session, data, (size_t)n);
+	write_gathered(session);
+	session->unflushed += session->committed;
+	return n < 0 ? -1 : 0;
+}
+
+static void finish_if_done(struct hybridge_h2 *session)
+{
+	if (nghttp2_session_want_read(session->ng) == 0 &&
+	    nghttp2_session_want_write(session->ng) == 0) {
+		h2_lose(session, ECONNRESET, HYBRIDGE_EPROTOCOL,
+			"the peer broke the protocol, or it went beyond what "
+			"it may ask for");
+		return;
+	}
+	if (session->is_draining && session->num_streams == 0)
+		end(session, HYBRIDGE_CONN_ORDERLY, 0);
+}
+
+void h2_send(struct hybridge_h2 *session)
+{
+	int ret = 0;
+
+	if (!session->conn || session->is_sending)
+		return;
+	if (session->is_reading) {
+		h2_send_later(session);
+		return;
+	}
+	session->is_sending = true;
+	while (ret == 0 && hybridge_conn_pending(session->conn) == 0) {
+		ret = commit(session);
+		if (ret != 0 || session->committed < H2_COMMIT)
+			break;
+		session->unflushed = 0;
+		ret = hybridge_conn_flush(session->conn);
+	}
+	session->pass++;
+	session->is_sending = false;
+	if (ret != 0 || session->is_broken)
+		h2_lose(session, ECONNRESET, HYBRIDGE_EUNREACH,
+			"it cannot be written to");
+	else
+		finish_if_done(session);
+}
+
+void h2_send_later(struct hybridge_h2 *session)
+{
+	hybridge_loop_defer(session->loop, &session->flush);
+}
+
+static void run_flush(struct hybridge_task *task)
+{
+	struct hybridge_h2 *session =
+		hybridge_container(task, struct hybridge_h2, flush);
+
+	h2_send(session);
+	if (session->conn) {
+		session->unflushed = 0;
+		(void)hybridge_conn_flush(session->conn);
+	}
+}
+
+/* A batch; true when there may be more. */
+static bool read_some(struct hybridge_h2 *session)
+{
+	uint8_t *buf = loop_scratch(session->loop)->frames;
+	ssize_t n = hybridge_conn_read(session->conn, buf, SCRATCH_PLAIN);
+	ssize_t used;
+
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		h2_lose(session, ECONNRESET, HYBRIDGE_EUNREACH,
+			n == 0 ? "the peer closed the connection"
+			       : strerror(errno));
+		return false;
+	}
+	session->heard_us = hybridge_loop_now_us(session->loop);
+	session->bytes = buf;
+	session->is_reading = true;
+	used = nghttp2_session_mem_recv(session->ng, buf, (size_t)n);
+	session->is_reading = false;
+	if (used < 0)
+		h2_lose(session, EPROTO, HYBRIDGE_EPROTOCOL,
+			nghttp2_strerror((int)used));
+	return session->conn != NULL;
+}
+
+static void on_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct hybridge_h2 *session = owner;
+	int reads = 0;
+
+	while (reads < READS_PER_TURN && read_some(session))
+		reads++;
+	if (reads == READS_PER_TURN && session->conn)
+		hybridge_conn_again(conn);
+	/* At the end of the turn, unless others wait for it already. */
+	if (session->conn && (nghttp2_session_want_write(session->ng) ||
+			      !nghttp2_session_want_read(session->ng)))
+		h2_send_later(session);
+}
+
+static void on_ping(struct hybridge_timer *timer)
+{
+	struct hybridge_h2 *session =
+		hybridge_container(timer, struct hybridge_h2, ping);
+	int64_t silent_ms =
+		(hybridge_loop_now_us(session->loop) - session->heard_us) /
+		1000;
+
+	if (silent_ms >= (int64_t)SILENT_PINGS * session->args.ping_ms) {
+		h2_lose(session, ETIMEDOUT, HYBRIDGE_ETIMEOUT,
+			"the peer is silent");
+		return;
+	}
+	if (silent_ms >= session->args.ping_ms) {
+		nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
+		h2_send_later(session);
+	}
+	if (hybridge_timer_set(session->loop, timer, session->args.ping_ms) !=
+	    0)
+		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
+}
+
+struct hybridge_h2 *hybridge_h2_new(struct hybridge_loop *loop,
+				    struct hybridge_conn *conn,
+				    const struct hybridge_h2_args *args,
+				    const struct hybridge_h2_ops *ops,
+				    void *owner)
+{
+	struct hybridge_h2 *session = calloc(1, sizeof(*session));
+	int low = KERNEL_LOW;
+
+	if (!session)
+		goto fail;
+	session->loop = loop;
+	session->args = *args;
+	session->ops = ops;
+	session->owner = owner;
+	session->heard_us = hybridge_loop_now_us(loop);
+	session->ping.fire = on_ping;
+	session->flush.run = run_flush;
+	session->finish.run = run_finish;
+	if (h2_frames_open(session) != 0 ||
+	    hybridge_timer_set(loop, &session->ping, args->ping_ms) != 0)
+		goto fail;
+	session->conn = conn;
+	/* Fails on a unix socket, whose buffer is small. */
+	setsockopt(hybridge_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low,
+		   sizeof(low));
+	hybridge_conn_set_owner(conn, on_ready, session);
+	h2_send_later(session);
+	return session;
+fail:
+	if (session)
+		nghttp2_session_del(session->ng);
+	free(session);
+	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
+	return NULL;
+}
+
+void hybridge_h2_drain(struct hybridge_h2 *session)
+{
+	if (!session->conn || session->is_draining)
+		return;
+	session->is_draining = true;
+	nghttp2_submit_goaway(
+		session->ng, NGHTTP2_FLAG_NONE,
+		nghttp2_session_get_last_proc_stream_id(session->ng),
+		NGHTTP2_NO_ERROR, NULL, 0);
+	h2_send_later(session);
+}
+
+void hybridge_h2_drop(struct hybridge_h2 *session)
+{
+	if (!session)
+		return;
+	session->ops = NULL;
+	if (session->conn)
+		end(session, HYBRIDGE_CONN_RESET, ECONNRESET);
+}
+
+size_t hybridge_h2_streams(const struct hybridge_h2 *session)
+{
+	return session->num_streams;
+}
+
+size_t hybridge_h2_room(const struct hybridge_h2 *session)
+{
+	uint32_t most;
+
+	if (!session->conn || !session->is_ready || session->is_draining)
+		return 0;
+	most = nghttp2_session_get_remote_settings(
+		session->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+	return session->num_streams < most ? most - session->num_streams : 0;
+}
+
+bool hybridge_h2_pressed(const struct hybridge_h2 *session)
+{
+	return session->pressed_us > 0 &&
+	       hybridge_loop_now_us(session->loop) - session->pressed_us <
+		       H2_PRESSED_US;
+}

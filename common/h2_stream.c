@@ -1,0 +1,373 @@
+/*
+ * h2_stream.c - one stream of an HTTP/2 session, behind conn.h's calls.
+ *
+ * Theory of operation.  What comes is lent to the owner where it lies, in the
+ * session's buffer, and only what it leaves is kept (conn.stash): at most a window, for
+ * windows open as the owner reads.  What is written goes out with what other streams
+ * write in this turn; a large piece goes at once, from where it lies.  What flow
+ * control or the connection does not take is kept (conn.out), and then the owner is told
+ * that something is pending (@is_stuck), and called when it has gone.
+ */
+#include "h2_inside.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#define PATIENCE_MS  5000
+#define AT_ONCE      ((size_t)16 * 1024) /* from here on, written without a copy */
+#define PENDING_FREE ((size_t)64 * 1024) /* may wait for the end of the turn */
+
+_Static_assert(offsetof(struct h2_stream, conn) == 0,
+	       "a stream is freed as a connection");
+
+struct h2_stream *h2_stream_of(const struct hybridge_conn *conn)
+{
+	return (struct h2_stream *)(uintptr_t)conn;
+}
+
+static void nobody_ready(void *owner, struct hybridge_conn *conn)
+{
+	(void)owner;
+	(void)conn;
+}
+
+/* From here on HTTP/2's callbacks do not find it. */
+static void detach(struct h2_stream *stream)
+{
+	struct hybridge_h2 *session = stream->session;
+
+	if (!session)
+		return;
+	if (session->request && session->request->stream == stream)
+		session->request->stream = NULL;
+	session->grown -= (size_t)(stream->window - H2_WINDOW);
+	session->num_streams--;
+	DL_DELETE(session->streams, stream);
+	nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
+	stream->session = NULL;
+}
+
+static void release(struct h2_stream *stream)
+{
+	struct hybridge_h2 *session = stream->session;
+
+	detach(stream);
+	free(stream->reason);
+	stream->reason = NULL;
+	stream->lent_len = 0;
+	conn_release(&stream->conn);
+	if (session)
+		h2_end_if_drained(session);
+}
+
+static void reset(struct h2_stream *stream)
+{
+	if (stream->session) {
+		nghttp2_submit_rst_stream(stream->session->ng,
+					  NGHTTP2_FLAG_NONE, stream->id,
+					  NGHTTP2_CANCEL);
+		h2_send_later(stream->session);
+	}
+	release(stream);
+}
+
+static void out_of_patience(struct hybridge_timer *timer)
+{
+	reset(h2_stream_of(
+		hybridge_container(timer, struct hybridge_conn, patience)));
+}
+
+/*
+ * A stream that uses up half its window in less than a round trip is held back by it.
+ * The path then takes more, so it gets more.
+ */
+static void tune_window(struct h2_stream *stream)
+{
+	struct hybridge_h2 *session = stream->session;
+	int64_t now_us = hybridge_loop_now_us(session->loop);
+	bool held_back =
+		now_us - stream->used_since_us < session->round_trip_us;
+
+	stream->used = 0;
+	stream->used_since_us = now_us;
+	session->pressed_us = now_us;
+	if (!held_back || stream->window > H2_WINDOW_MAX / 2 ||
+	    session->grown + (size_t)stream->window > H2_WINDOWS_MAX)
+		return;
+	if (nghttp2_session_set_local_window_size(session->ng,
+						  NGHTTP2_FLAG_NONE, stream->id,
+						  2 * stream->window) != 0)
+		return;
+	session->grown += (size_t)stream->window;
+	stream->window *= 2;
+}
+
+/* So much has left our hands: the peer may send as much again. */
+static void consume(struct h2_stream *stream, size_t len)
+{
+	struct hybridge_h2 *session = stream->session;
+
+	if (!session || len == 0)
+		return;
+	nghttp2_session_consume_stream(session->ng, stream->id, len);
+	stream->used += (int32_t)len;
+	if (stream->used >= stream->window / 2)
+		tune_window(stream);
+	if (nghttp2_session_want_write(session->ng))
+		h2_send_later(session);
+}
+
+static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+	size_t n = queue_take(&conn->stash, buf, len);
+
+	if (n == 0 && stream->lent_len > 0) {
+		n = stream->lent_len < len ? stream->lent_len : len;
+		memcpy(buf, stream->lent, n);
+		stream->lent += n;
+		stream->lent_len -= n;
+	}
+	if (n > 0) {
+		consume(stream, n);
+		return (ssize_t)n;
+	}
+	if (stream->eof && !conn->in_error)
+		return 0;
+	errno = conn->in_error ? conn->in_error : EAGAIN;
+	return -1;
+}
+
+static bool goes_at_once(const struct h2_stream *stream, size_t len)
+{
+	const struct hybridge_h2 *session = stream->session;
+
+	return len >= AT_ONCE && queue_len(&stream->conn.out) == 0 &&
+	       !session->is_reading && !session->is_sending &&
+	       hybridge_conn_pending(session->conn) == 0;
+}
+
+static void resume(struct h2_stream *stream)
+{
+	/* It says so when there is nothing to resume. */
+	(void)nghttp2_session_resume_data(stream->session->ng, stream->id);
+	h2_send_later(stream->session);
+}
+
+static int stream_write(struct hybridge_conn *conn, const void *buf, size_t len)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+	const uint8_t *from = buf;
+
+	if (!stream->session || conn->out_error || conn->ending) {
+		errno = conn->out_error ? conn->out_error : EPIPE;
+		return -1;
+	}
+	resume(stream);
+	if (goes_at_once(stream, len)) {
+		stream->borrowed = from;
+		stream->borrowed_len = len;
+		h2_send(stream->session);
+		from += len - stream->borrowed_len;
+		len = stream->borrowed_len;
+		stream->borrowed_len = 0;
+		stream->is_stuck = len > 0;
+	}
+	if (conn->out_error == 0 && queue_add(&conn->out, from, len) != 0)
+		conn->out_error = ENOMEM;
+	if (conn->out_error) {
+		errno = conn->out_error;
+		return -1;
+	}
+	if (len == 0)
+		return 0;
+	/* It was offered before, and was not taken whole. */
+	if (queue_len(&conn->out) > len &&
+	    stream->pass != stream->session->pass)
+		stream->is_stuck = true;
+	if (queue_len(&conn->out) > PENDING_FREE)
+		stream->is_stuck = true;
+	stream->pass = stream->session->pass;
+	return 0;
+}
+
+static int stream_flush(struct hybridge_conn *conn)
+{
+	struct hybridge_h2 *session = h2_stream_of(conn)->session;
+
+	/* Little ones wait for the end of the turn, and for each other. */
+	if (session && session->unflushed >= AT_ONCE && !session->is_sending) {
+		session->unflushed = 0;
+		(void)hybridge_conn_flush(session->conn);
+	}
+	if (conn->out_error == 0)
+		return 0;
+	errno = conn->out_error;
+	return -1;
+}
+
+static size_t stream_pending(const struct hybridge_conn *conn)
+{
+	const struct h2_stream *stream = h2_stream_of(conn);
+
+	if (!stream->session || stream->is_stuck ||
+	    stream->pass != stream->session->pass)
+		return queue_len(&conn->out);
+	return 0;
+}
+
+static int stream_end(struct hybridge_conn *conn)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+
+	if (conn->out_error) {
+		errno = conn->out_error;
+		return -1;
+	}
+	if (stream->session)
+		resume(stream);
+	return 0;
+}
+
+static void stream_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+	size_t unread = queue_len(&conn->stash) + stream->lent_len;
+	bool waits = !stream->eof || queue_len(&conn->out) > 0;
+
+	conn->on_ready = nobody_ready;
+	conn->owner = NULL;
+	if (how == HYBRIDGE_CONN_RESET || !stream->session ||
+	    hybridge_conn_end(conn) != 0 ||
+	    (waits && hybridge_timer_set(conn->loop, &conn->patience,
+					 PATIENCE_MS) != 0)) {
+		reset(stream);
+		return;
+	}
+	conn->draining = true;
+	stream->lent_len = 0;
+	queue_free(&conn->stash);
+	consume(stream, unread);
+}
+
+static const struct conn_ops stream_ops = {
+	.read = stream_read,
+	.write = stream_write,
+	.flush = stream_flush,
+	.pending = stream_pending,
+	.end = stream_end,
+	.close = stream_close,
+};
+
+bool hybridge_h2_is_stream(const struct hybridge_conn *conn)
+{
+	return conn->ops == &stream_ops;
+}
+
+struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
+				hybridge_conn_fn *on_ready, void *owner)
+{
+	struct h2_stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return NULL;
+	conn_init(&stream->conn, session->loop,
+		  on_ready ? on_ready : nobody_ready, owner);
+	stream->conn.ops = &stream_ops;
+	stream->conn.patience.fire = out_of_patience;
+	stream->session = session;
+	stream->window = H2_WINDOW;
+	stream->used_since_us = hybridge_loop_now_us(session->loop);
+	DL_APPEND(session->streams, stream);
+	session->num_streams++;
+	return stream;
+}
+
+void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)
+{
+	struct hybridge_conn *conn = &stream->conn;
+	bool waits = queue_len(&conn->stash) > 0;
+
+	if (conn->draining) {
+		consume(stream, len);
+		return;
+	}
+	stream->lent = data;
+	stream->lent_len = len;
+	/* An owner that left something knows that there is more. */
+	if (!waits) {
+		hybridge_loop_cancel(conn->loop, &conn->again);
+		conn->on_ready(conn->owner, conn);
+	}
+	if (stream->lent_len > 0 &&
+	    queue_add(&conn->stash, stream->lent, stream->lent_len) != 0) {
+		conn->in_error = ENOMEM;
+		hybridge_conn_again(conn);
+	}
+	stream->lent_len = 0;
+}
+
+void h2_stream_ended(struct h2_stream *stream)
+{
+	stream->eof = true;
+	stream->conn.hung_up = true;
+	hybridge_conn_again(&stream->conn);
+}
+
+void h2_stream_gone(struct h2_stream *stream, int os_errno)
+{
+	struct hybridge_conn *conn = &stream->conn;
+	struct hybridge_h2 *session = stream->session;
+
+	if (conn->draining) {
+		release(stream);
+		return;
+	}
+	detach(stream);
+	if (os_errno != 0) {
+		conn->failed = true;
+		conn->hung_up = true;
+		if (!stream->eof)
+			conn->in_error = os_errno;
+		if (!conn->ended)
+			conn->out_error = os_errno;
+	}
+	hybridge_conn_again(conn);
+	h2_end_if_drained(session);
+}
+
+const uint8_t *h2_stream_left(const struct h2_stream *stream, size_t *len,
+			      bool *ends)
+{
+	const struct queue *out = &stream->conn.out;
+
+	if (stream->borrowed_len > 0) {
+		*len = stream->borrowed_len;
+		*ends = false;
+		return stream->borrowed;
+	}
+	*len = queue_len(out);
+	*ends = stream->conn.ending;
+	return *len > 0 ? out->buf + out->at : NULL;
+}
+
+void h2_stream_took(struct h2_stream *stream, size_t len, bool end)
+{
+	struct hybridge_conn *conn = &stream->conn;
+	bool was_pending = stream_pending(conn) > 0;
+
+	if (stream->borrowed_len > 0) {
+		stream->borrowed += len;
+		stream->borrowed_len -= len;
+	} else if (len > 0) {
+		queue_drop(&conn->out, len);
+	}
+	conn->ended = conn->ended || end;
+	if (stream->borrowed_len > 0 || queue_len(&conn->out) > 0)
+		return;
+	stream->is_stuck = false;
+	if (was_pending || end)
+		hybridge_conn_again(conn);
+}
