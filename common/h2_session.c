@@ -132,15 +132,13 @@ static int commit(struct hybridge_h2 *session)
 
 static void finish_if_done(struct hybridge_h2 *session)
 {
-	if (nghttp2_session_want_read(session->ng) == 0 &&
-	    nghttp2_session_want_write(session->ng) == 0) {
-		h2_lose(session, ECONNRESET, HYBRIDGE_EPROTOCOL,
-			"the peer broke the protocol, or it went beyond what "
-			"it may ask for");
-		return;
-	}
 	if (session->is_draining && session->num_streams == 0)
 		end(session, HYBRIDGE_CONN_ORDERLY, 0);
+	else if (nghttp2_session_want_read(session->ng) == 0 &&
+		 nghttp2_session_want_write(session->ng) == 0)
+		h2_lose(session, ECONNRESET, HYBRIDGE_EPROTOCOL,
+			"the peer broke the protocol, or went beyond what it "
+			"may ask for");
 }
 
 void h2_send(struct hybridge_h2 *session)
@@ -196,6 +194,10 @@ static bool read_some(struct hybridge_h2 *session)
 
 	if (n < 0 && errno == EAGAIN)
 		return false;
+	if (n == 0 && session->is_draining && session->num_streams == 0) {
+		end(session, HYBRIDGE_CONN_ORDERLY, 0);
+		return false;
+	}
 	if (n <= 0) {
 		h2_lose(session, ECONNRESET, HYBRIDGE_EUNREACH,
 			n == 0 ? "the peer closed the connection"

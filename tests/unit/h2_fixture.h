@@ -149,35 +149,35 @@ static inline void pair_ignore(void *owner, struct hybridge_conn *conn)
 
 /** pair_args - How pair_open_with() makes it */
 struct pair_args {
-	bool tls;
-	int buffer; /* of the sockets, 0: the system's */
+	struct world *tls; /* NULL: plain */
+	int buffer;        /* of the sockets, 0: the system's */
 	uint32_t streams_max;
-	uint32_t ping_ms;
+	uint32_t ping_ms; /* the client's */
 };
 
-static inline void pair_open_with(struct world *world, struct pair *pair,
+static inline void pair_open_with(struct fixture *fx, struct pair *pair,
 				  const struct pair_args *args)
 {
 	const struct hybridge_h2_args server = {
 		.is_server = true,
 		.streams_max = args->streams_max,
-		.ping_ms = args->ping_ms,
+		.ping_ms = 600000,
 	};
 	const struct hybridge_h2_args client = {.ping_ms = args->ping_ms};
 	int fds[2];
 
-	*pair = (struct pair){.fx = &world->fx, .answer = 200};
+	*pair = (struct pair){.fx = fx, .answer = 200};
 	fixture_tcp_pair(fds, args->buffer);
 	for (size_t i = 0; i < 2; i++) {
-		pair->conns[i] = hybridge_conn_new(world->fx.loop, fds[i],
-						   pair_ignore, NULL);
+		pair->conns[i] =
+			hybridge_conn_new(fx->loop, fds[i], pair_ignore, NULL);
 		assert_non_null(pair->conns[i]);
 	}
 	if (args->tls)
-		pair_secure(world, pair->conns);
-	pair->client = hybridge_h2_new(world->fx.loop, pair->conns[0], &client,
+		pair_secure(args->tls, pair->conns);
+	pair->client = hybridge_h2_new(fx->loop, pair->conns[0], &client,
 				       &pair_client_ops, pair);
-	pair->server = hybridge_h2_new(world->fx.loop, pair->conns[1], &server,
+	pair->server = hybridge_h2_new(fx->loop, pair->conns[1], &server,
 				       &pair_server_ops, pair);
 	assert_non_null(pair->client);
 	assert_non_null(pair->server);
@@ -188,9 +188,12 @@ static inline void pair_open_with(struct world *world, struct pair *pair,
 static inline void pair_open(struct world *world, struct pair *pair, bool tls)
 {
 	const struct pair_args args = {
-		.tls = tls, .streams_max = 1000, .ping_ms = 600000};
+		.tls = tls ? world : NULL,
+		.streams_max = 1000,
+		.ping_ms = 600000,
+	};
 
-	pair_open_with(world, pair, &args);
+	pair_open_with(&world->fx, pair, &args);
 }
 
 static inline void pair_close(struct pair *pair)
@@ -248,6 +251,65 @@ static inline void pair_stream(struct pair *pair, struct hybridge_conn *ends[2])
 	assert_int_equal(asked.result.status, 101);
 	ends[0] = asked.conn;
 	ends[1] = pair->opened[--pair->num_opened];
+}
+
+/**
+ * struct bridge - Joins a plain connection and a stream, so that a test can hold the far
+ * end of a stream as a socket: bytes, end and reset of either go to the other
+ */
+struct bridge {
+	struct hybridge_conn *ends[2];
+};
+
+static inline void bridge_drop(struct bridge *bridge)
+{
+	for (size_t i = 0; i < 2; i++) {
+		hybridge_conn_close(bridge->ends[i], HYBRIDGE_CONN_RESET);
+		bridge->ends[i] = NULL;
+	}
+}
+
+/* False when there is nothing more to carry now. */
+static inline bool bridge_carry(struct bridge *bridge, size_t from)
+{
+	struct hybridge_conn *to = bridge->ends[1 - from];
+	static uint8_t buf[65536];
+	ssize_t n;
+
+	if (!to || hybridge_conn_pending(to) > 0)
+		return false;
+	n = hybridge_conn_read(bridge->ends[from], buf, sizeof(buf));
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n == 0 && hybridge_conn_end(to) == 0)
+		return false;
+	if (n > 0 && hybridge_conn_write(to, buf, (size_t)n) == 0)
+		return true;
+	bridge_drop(bridge);
+	return false;
+}
+
+static inline void bridge_ready(void *owner, struct hybridge_conn *conn)
+{
+	struct bridge *bridge = owner;
+
+	(void)conn;
+	for (size_t i = 0; i < 2; i++)
+		while (bridge_carry(bridge, i))
+			;
+	/* What is held back does not read. */
+	for (size_t i = 0; i < 2 && bridge->ends[0]; i++)
+		if (hybridge_conn_broken(bridge->ends[i]) &&
+		    hybridge_conn_pending(bridge->ends[i]) > 0)
+			bridge_drop(bridge);
+}
+
+static inline void bridge_join(struct bridge *bridge, struct hybridge_conn *a,
+			       struct hybridge_conn *b)
+{
+	*bridge = (struct bridge){{a, b}};
+	hybridge_conn_set_owner(a, bridge_ready, bridge);
+	hybridge_conn_set_owner(b, bridge_ready, bridge);
 }
 
 #endif

@@ -7,15 +7,20 @@
 #ifndef HYBRIDGE_TESTS_PUMP_FIXTURE_H
 #define HYBRIDGE_TESTS_PUMP_FIXTURE_H
 
-#include "engine_fixture.h"
+#include "h2_fixture.h"
 
 #include <hybridge/pump.h>
 #include <hybridge/ws.h>
 
 #define LONG_MS 600000u
 
+/* Whether streams are opened over HTTP/2; then a bridge makes the peer a socket. */
+static bool over_h2;
+
 /* A pump with both far ends. */
 struct stream {
+	struct pair pair;
+	struct bridge bridge;
 	struct fixture *fx;
 	struct hybridge_pump *pump;
 	struct hybridge_conn *ws; /* the pump's */
@@ -47,6 +52,21 @@ static inline void stream_done(void *owner, enum hybridge_end end,
 	stream->pump = NULL;
 }
 
+/* The pump's end of a stream whose other end is the socket @far. */
+static inline struct hybridge_conn *stream_over_h2(struct stream *stream,
+						   int far)
+{
+	const struct pair_args args = {.streams_max = 1, .ping_ms = LONG_MS};
+	struct hybridge_conn *conns[2], *conn;
+
+	conn = hybridge_conn_new(stream->fx->loop, far, ignore, NULL);
+	assert_non_null(conn);
+	pair_open_with(stream->fx, &stream->pair, &args);
+	pair_stream(&stream->pair, conns);
+	bridge_join(&stream->bridge, conn, conns[1]);
+	return conns[0];
+}
+
 /** stream_open_with() - A pump; sockets of each side with buffers of this size, or 0 */
 static inline void stream_open_with(struct fixture *fx, struct stream *stream,
 				    uint32_t ping_ms, int app_buffer,
@@ -62,7 +82,8 @@ static inline void stream_open_with(struct fixture *fx, struct stream *stream,
 	tcp = hybridge_conn_new(fx->loop, fds[1], ignore, NULL);
 	fixture_tcp_pair(fds, peer_buffer);
 	stream->peer = fds[0];
-	ws = hybridge_conn_new(fx->loop, fds[1], ignore, NULL);
+	ws = over_h2 ? stream_over_h2(stream, fds[1])
+		     : hybridge_conn_new(fx->loop, fds[1], ignore, NULL);
 	assert_non_null(tcp);
 	assert_non_null(ws);
 	stream->ws = ws;
@@ -87,6 +108,10 @@ static inline void stream_close(struct stream *stream)
 	if (stream->pump)
 		hybridge_pump_stop(stream->pump);
 	fixture_step(stream->fx, 2);
+	if (over_h2) {
+		bridge_drop(&stream->bridge);
+		pair_close(&stream->pair);
+	}
 	assert_int_equal(stream->ends, 1);
 }
 

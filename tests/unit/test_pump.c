@@ -341,6 +341,38 @@ static void a_half_closed_stream_may_be_silent_for_long(void **state)
 	}
 }
 
+static void a_lost_session_resets_the_program(void **state)
+{
+	for (int half = 0; half <= 1; half++) {
+		struct stream stream;
+
+		stream_open(*state, &stream, LONG_MS, 0);
+		peer_sends(&stream, HYBRIDGE_WS_BINARY, true, "some", 4);
+		fixture_expect(stream.fx, stream.app, "some", 4);
+		if (half) {
+			shutdown(stream.app, SHUT_WR);
+			peer_expects(&stream, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+		}
+		hybridge_h2_drop(stream.pair.server);
+		stream.pair.server = NULL;
+		assert_end(&stream, HYBRIDGE_END_WS_LOST, 0);
+		assert_int_equal(app_sees(&stream), ECONNRESET);
+		stream_close(&stream);
+	}
+}
+
+static void a_stream_leaves_pinging_to_its_session(void **state)
+{
+	struct stream stream;
+
+	stream_open(*state, &stream, 10, 0);
+	fixture_step(stream.fx, 100);
+	assert_int_equal(stream.ends, 0);
+	fixture_send(stream.fx, stream.app, "late", 4);
+	peer_expects(&stream, HYBRIDGE_WS_BINARY, "late", 4);
+	stream_close(&stream);
+}
+
 static void every_end_has_its_own_name(void **state)
 {
 	(void)state;
@@ -372,5 +404,25 @@ int main(void)
 		cmocka_unit_test(every_end_has_its_own_name),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest tests_over_h2[] = {
+		WITH_LOOP(messages_travel_both_ways),
+		WITH_LOOP(the_program_may_end_first),
+		WITH_LOOP(the_peer_may_end_first),
+		WITH_LOOP(a_peer_that_closes_and_leaves_is_an_orderly_end),
+		WITH_LOOP(bytes_for_a_peer_that_left_are_a_reset),
+		WITH_LOOP(a_reset_by_the_program_drops_the_websocket),
+		WITH_LOOP(a_program_that_dies_half_closed_is_noticed),
+		WITH_LOOP(whatever_else_ends_a_stream_resets_the_program),
+		WITH_LOOP(data_behind_a_close_breaks_the_protocol),
+		WITH_LOOP(a_stop_resets_both_sides),
+		WITH_LOOP(pings_are_answered),
+		WITH_LOOP(a_lost_session_resets_the_program),
+		WITH_LOOP(a_stream_leaves_pinging_to_its_session),
+	};
+	int failed = cmocka_run_group_tests_name("own connection", tests, NULL,
+						 NULL);
+
+	over_h2 = true;
+	return failed + cmocka_run_group_tests_name("over HTTP/2",
+						    tests_over_h2, NULL, NULL);
 }
