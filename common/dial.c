@@ -52,6 +52,7 @@ struct hybridge_dial {
 	char *name; /* HOST:PORT, for messages */
 	uint16_t port;
 	SSL_CTX *tls;
+	bool h2;
 	struct proxy proxy; /* host is NULL: none */
 	struct resolve_wait wait;
 	struct attempt attempts[ATTEMPTS_MAX];
@@ -202,6 +203,11 @@ static void start_tls(struct hybridge_dial *dial)
 		return;
 	}
 	ssl = hybridge_tls_client(dial->tls, dial->host, &err);
+	if (ssl && dial->h2 && hybridge_tls_offer_h2(ssl) != 0) {
+		hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
+		SSL_free(ssl);
+		ssl = NULL;
+	}
 	if (!ssl) {
 		fail(dial, ENOMEM, &err);
 	} else if (hybridge_conn_start_tls(dial->conn, ssl) != 0) {
@@ -425,6 +431,7 @@ struct hybridge_dial *hybridge_dial_start(struct hybridge_loop *loop,
 	dial->owner = owner;
 	dial->port = args->port;
 	dial->tls = args->tls;
+	dial->h2 = args->h2;
 	dial->timeout_ms = args->timeout_ms;
 	dial->wait.done = on_resolved;
 	dial->stagger.fire = on_stagger;

@@ -149,6 +149,7 @@ void h2_head_done(struct hybridge_h2 *session)
 		free(request);
 		return;
 	}
+	stream->is_unborn = false;
 	if (request->authority.len > 0 &&
 	    !hybridge_http_get(&request->head, "Host", &host))
 		make_up(request, "Host", request->authority);

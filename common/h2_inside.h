@@ -95,6 +95,7 @@ struct h2_stream {
 	struct h2_stream *next;
 	int32_t id;
 	bool eof; /* the peer's END_STREAM has come */
+	bool is_unborn; /* server: no owner has been told of it yet */
 	bool is_refused;
 	bool is_answered;
 	bool is_stuck;     /* its owner was told that something is pending */

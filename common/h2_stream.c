@@ -321,7 +321,7 @@ void h2_stream_gone(struct h2_stream *stream, int os_errno)
 	struct hybridge_conn *conn = &stream->conn;
 	struct hybridge_h2 *session = stream->session;
 
-	if (conn->draining) {
+	if (conn->draining || stream->is_unborn) {
 		release(stream);
 		return;
 	}

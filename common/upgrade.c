@@ -119,9 +119,12 @@ static enum hybridge_code class_of(int status)
 }
 
 static void answered(struct hybridge_upgrade *upgrade, int status,
-		     struct hybridge_span reason)
+		     struct hybridge_span reason, bool speaks_h2)
 {
-	struct hybridge_upgrade_result result = {.status = status};
+	struct hybridge_upgrade_result result = {
+		.status = status,
+		.speaks_h2 = speaks_h2,
+	};
 
 	text_printable(result.reason, sizeof(result.reason), reason);
 	if (status != 101)
@@ -144,7 +147,9 @@ static void on_head(struct hybridge_upgrade *upgrade, struct hybridge_span text)
 	if (wrong)
 		fail(upgrade, EPROTO, HYBRIDGE_EPROTOCOL, wrong);
 	else
-		answered(upgrade, head.status, head.reason);
+		answered(upgrade, head.status, head.reason,
+			 hybridge_http_has_token(&head, HYBRIDGE_FEATURES,
+						 HYBRIDGE_FEATURE_H2));
 }
 
 static void on_ready(void *owner, struct hybridge_conn *conn)
@@ -175,7 +180,7 @@ static void on_stream_ready(void *owner, struct hybridge_conn *conn)
 
 	if (status != 0)
 		answered(upgrade, status == 200 ? 101 : status,
-			 text_span(reason));
+			 text_span(reason), true);
 	else if (hybridge_h2_refused(conn))
 		fail(upgrade, EAGAIN, HYBRIDGE_EUNREACH,
 		     "the HTTP/2 session takes no more streams");

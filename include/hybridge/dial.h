@@ -9,6 +9,7 @@
 #ifndef HYBRIDGE_DIAL_H
 #define HYBRIDGE_DIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <openssl/ssl.h>
@@ -25,6 +26,7 @@ struct hybridge_dial;
  * @tls:          NULL for plain TCP; must outlive the dial
  * @proxy:        "http://[user:password@]host:port", or NULL
  * @no_proxy:     Comma-separated hosts and suffixes that are dialled directly, or NULL
+ * @h2:           With TLS, offer HTTP/2 and nothing else (hybridge_conn_speaks_h2())
  * @timeout_ms:   For all of it together
  */
 struct hybridge_dial_args {
@@ -33,6 +35,7 @@ struct hybridge_dial_args {
 	SSL_CTX *tls;
 	const char *proxy;
 	const char *no_proxy;
+	bool h2;
 	uint32_t timeout_ms;
 };
 

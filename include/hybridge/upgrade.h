@@ -5,11 +5,17 @@
 #ifndef HYBRIDGE_UPGRADE_H
 #define HYBRIDGE_UPGRADE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <hybridge/conn.h>
 #include <hybridge/error.h>
 #include <hybridge/loop.h>
+
+/** HYBRIDGE_FEATURES - Header in which our relay says what it can beyond Azure's: a list
+ * of tokens, HYBRIDGE_FEATURE_H2 among them */
+#define HYBRIDGE_FEATURES   "Hybridge-Features"
+#define HYBRIDGE_FEATURE_H2 "h2"
 
 struct hybridge_h2;
 struct hybridge_upgrade;
@@ -34,12 +40,14 @@ struct hybridge_upgrade_args {
  * struct hybridge_upgrade_result - What came back
  * @status: HTTP status; 0 when there was no answer
  * @reason: Status line's text, control characters replaced; "" when none
+ * @speaks_h2: The relay has said that it speaks HTTP/2 as well (pool.h)
  * @os_errno: When status is 0: ETIMEDOUT, ECONNRESET ...
  * @err:    Set unless status is 101
  */
 struct hybridge_upgrade_result {
 	int status;
 	char reason[256];
+	bool speaks_h2;
 	int os_errno;
 	struct hybridge_error err;
 };
