@@ -98,8 +98,8 @@ static void on_settings(struct hybridge_h2 *session)
 	if (nghttp2_session_get_remote_settings(
 		    session->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) !=
 	    1) {
-		session->is_draining = true;
-		h2_end_if_drained(session);
+		h2_lose(session, EPROTO, HYBRIDGE_EPROTOCOL,
+			"the server takes no WebSockets over it");
 		return;
 	}
 	session->is_ready = true;
