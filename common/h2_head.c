@@ -156,6 +156,7 @@ void h2_head_done(struct hybridge_h2 *session)
 	if (request->is_too_large) {
 		refuse(stream, 431);
 	} else if (is_websocket(request)) {
+		stream->is_websocket = true;
 		make_upgrade(request, key);
 		session->ops->request(session->owner, &stream->conn,
 				      &request->head);
@@ -288,6 +289,15 @@ struct hybridge_conn *hybridge_h2_open(struct hybridge_h2 *session,
 	return NULL;
 }
 
+static void note_opened(struct hybridge_h2 *session)
+{
+	bool is_first = !session->has_opened;
+
+	session->has_opened = true;
+	if (is_first && session->ops && session->ops->opened)
+		session->ops->opened(session->owner);
+}
+
 int hybridge_h2_answer(struct hybridge_conn *conn,
 		       const struct hybridge_h2_answer *answer)
 {
@@ -320,5 +330,7 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 	}
 	stream->is_answered = true;
 	h2_send_later(stream->session);
+	if (answer->status == 200 && stream->is_websocket)
+		note_opened(stream->session);
 	return 0;
 }

@@ -62,7 +62,8 @@ struct hybridge_h2 {
 	size_t num_streams;
 	size_t grown; /* by how much windows are above H2_WINDOW, in all */
 	struct h2_request *request; /* NULL: none is coming in */
-	bool is_ready;
+	bool is_ready;   /* client: streams may be opened */
+	bool has_opened; /* server: a WebSocket, once */
 	bool is_draining;
 	bool is_broken;  /* it could not be written to */
 	bool is_reading; /* inside nghttp2_session_mem_recv() */
@@ -98,6 +99,7 @@ struct h2_stream {
 	bool is_unborn; /* server: no owner has been told of it yet */
 	bool is_refused;
 	bool is_answered;
+	bool is_websocket; /* server: what was asked for */
 	bool is_stuck;     /* its owner was told that something is pending */
 	unsigned int pass; /* session->pass when something was written last */
 	int heading; /* client: status, while the answer's head comes in */

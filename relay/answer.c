@@ -1,11 +1,22 @@
 /*
- * answer.c - writes HTTP answers on a connection.
+ * answer.c - writes HTTP answers on a connection, or on a stream of HTTP/2.
  */
 #include "answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <hybridge/h2.h>
+#include <hybridge/upgrade.h>
+
+static const char *features = ""; /* a header line, or nothing */
+
+void answer_announce_h2(bool speaks)
+{
+	features =
+		speaks ? HYBRIDGE_FEATURES ": " HYBRIDGE_FEATURE_H2 "\r\n" : "";
+}
 
 /* RFC 9110 15, as far as a relay or a listener is likely to need it. */
 static const char *phrase(int status)
@@ -40,51 +51,108 @@ static const char *phrase(int status)
 	return status < 500 ? "Client Error" : "Server Error";
 }
 
-void answer_send(struct hybridge_conn *conn, const struct answer *answer)
+/* The same on a stream: the reason has a header of its own. */
+static int send_on_stream(struct hybridge_conn *conn,
+			  const struct answer *answer, const char *reason,
+			  const char *body)
 {
-	const char *reason = answer->reason && *answer->reason
-				     ? answer->reason
-				     : phrase(answer->status);
-	const char *body = answer->body ? answer->body : reason;
+	struct hybridge_h2_answer head = {
+		.status = answer->status,
+		.reason = reason,
+	};
+	char *headers = NULL;
+	int ret = -1;
+
+	if (asprintf(&headers, "Content-Type: %s\r\n%s",
+		     answer->type ? answer->type : "text/plain; charset=utf-8",
+		     answer->headers ? answer->headers : "") < 0)
+		return -1;
+	head.headers = headers;
+	if (hybridge_h2_answer(conn, &head) == 0)
+		ret = answer->no_body
+			      ? 0
+			      : hybridge_conn_write(conn, body, strlen(body));
+	free(headers);
+	return ret;
+}
+
+static int send_on_connection(struct hybridge_conn *conn,
+			      const struct answer *answer, const char *reason,
+			      const char *body)
+{
 	char *text = NULL;
 	int len = asprintf(&text,
 			   "HTTP/1.1 %d %s\r\n"
 			   "Content-Type: %s\r\n"
 			   "Content-Length: %zu\r\n"
-			   "%s"
+			   "%s%s"
 			   "Connection: close\r\n\r\n"
 			   "%s",
 			   answer->status, reason,
 			   answer->type ? answer->type
 					: "text/plain; charset=utf-8",
 			   strlen(body), answer->headers ? answer->headers : "",
-			   answer->no_body ? "" : body);
+			   features, answer->no_body ? "" : body);
+	int ret = -1;
 
-	if (len < 0 || hybridge_conn_write(conn, text, (size_t)len) != 0) {
-		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
-	} else {
-		hybridge_conn_close(conn, HYBRIDGE_CONN_ORDERLY);
-	}
-	if (len >= 0)
-		free(text);
+	if (len < 0)
+		return -1;
+	ret = hybridge_conn_write(conn, text, (size_t)len);
+	free(text);
+	return ret;
+}
+
+void answer_send(struct hybridge_conn *conn, const struct answer *answer)
+{
+	const char *reason = answer->reason && *answer->reason
+				     ? answer->reason
+				     : phrase(answer->status);
+	const char *body = answer->body ? answer->body : reason;
+	int ret = hybridge_h2_is_stream(conn)
+			  ? send_on_stream(conn, answer, reason, body)
+			  : send_on_connection(conn, answer, reason, body);
+
+	hybridge_conn_close(conn, ret == 0 ? HYBRIDGE_CONN_ORDERLY
+					   : HYBRIDGE_CONN_RESET);
+}
+
+/* RFC 8441 5.1: 200 instead of 101. */
+static int upgrade_stream(struct hybridge_conn *conn,
+			  struct hybridge_span protocol)
+{
+	struct hybridge_h2_answer head = {.status = 200};
+	char *headers = NULL;
+	int ret;
+
+	if (protocol.len > 0 &&
+	    asprintf(&headers, "Sec-WebSocket-Protocol: %.*s\r\n",
+		     (int)protocol.len, protocol.text) < 0)
+		return -1;
+	head.headers = headers;
+	ret = hybridge_h2_answer(conn, &head);
+	free(headers);
+	return ret;
 }
 
 int answer_upgrade(struct hybridge_conn *conn, const char *accept,
 		   struct hybridge_span protocol)
 {
 	char *text = NULL;
-	int len = asprintf(
-		&text,
-		"HTTP/1.1 101 Switching Protocols\r\n"
-		"Upgrade: websocket\r\n"
-		"Connection: Upgrade\r\n"
-		"Sec-WebSocket-Accept: %s\r\n"
-		"%s%.*s%s\r\n",
-		accept, protocol.len > 0 ? "Sec-WebSocket-Protocol: " : "",
-		(int)protocol.len, protocol.text ? protocol.text : "",
-		protocol.len > 0 ? "\r\n" : "");
+	int len;
 	int ret = -1;
 
+	if (hybridge_h2_is_stream(conn))
+		return upgrade_stream(conn, protocol);
+	len = asprintf(&text,
+		       "HTTP/1.1 101 Switching Protocols\r\n"
+		       "Upgrade: websocket\r\n"
+		       "Connection: Upgrade\r\n"
+		       "Sec-WebSocket-Accept: %s\r\n"
+		       "%s%s%.*s%s\r\n",
+		       accept, features,
+		       protocol.len > 0 ? "Sec-WebSocket-Protocol: " : "",
+		       (int)protocol.len, protocol.text ? protocol.text : "",
+		       protocol.len > 0 ? "\r\n" : "");
 	if (len < 0)
 		return -1;
 	if (hybridge_conn_write(conn, text, (size_t)len) == 0)

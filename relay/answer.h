@@ -26,12 +26,16 @@ struct answer {
 	bool no_body;
 };
 
+/** answer_announce_h2() - Whether every HTTP/1.1 answer says that this relay speaks HTTP/2,
+ * which only our own senders and agents look for; set once */
+void answer_announce_h2(bool speaks);
+
 /** answer_send() - Answer, and close the connection in good order */
 void answer_send(struct hybridge_conn *conn, const struct answer *answer);
 
 /**
  * answer_upgrade() - Answer 101
- * @accept:   Sec-WebSocket-Accept
+ * @accept:   Sec-WebSocket-Accept; a stream of HTTP/2 is answered 200 without it
  * @protocol: Sec-WebSocket-Protocol, or empty
  *
  * Return: 0, or -1 when the connection is broken; it stays the caller's

@@ -30,6 +30,7 @@ enum relay_key {
 	KEY_MAX_STREAMS,
 	KEY_PING,
 	KEY_RECYCLE,
+	KEY_HTTP2,
 	KEY_STATUS_LISTEN,
 	KEY_FAST_CRYPTO,
 	KEY_LOG_LEVEL,
@@ -72,6 +73,11 @@ const struct hybridge_key relay_config_keys[] = {
 			 "Age at which a control channel is closed and must "
 			 "be opened anew, as Azure does after 24h; 0: never.",
 			 false},
+	[KEY_HTTP2] =
+		{"HYBRIDGE_HTTP2", "on|off",
+		 "Whether our own senders and agents may put many streams "
+		 "on one connection.",
+		 false},
 	[KEY_STATUS_LISTEN] = {"HYBRIDGE_STATUS_LISTEN", "HOST:PORT",
 			       "Where /livez, /readyz and /metrics are served.",
 			       false},
@@ -105,6 +111,7 @@ static const struct settings_table table = {
 		"HOSTS, PUBLIC, DIR, DRAIN, MAX_STREAMS, PING or RECYCLE; "
 		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_FAST_CRYPTO, "
 		"HYBRIDGE_LOG_LEVEL, "
+		"HYBRIDGE_HTTP2, "
 		"HYBRIDGE_LOG_FORMAT, HYBRIDGE_ALLOW_OPEN_FILES",
 };
 
@@ -375,6 +382,20 @@ static int read_fast_crypto(const struct settings *settings,
 	return -1;
 }
 
+static int read_http2(const struct settings *settings,
+		      struct relay_config *config, struct hybridge_error *err)
+{
+	const struct settings_item *item =
+		settings_get(settings, KEY_HTTP2, "");
+
+	config->http2 = !item || strcmp(item->value, "on") == 0;
+	if (config->http2 || strcmp(item->value, "off") == 0)
+		return 0;
+	settings_fail(settings, item, err, ": '%.60s' is not on or off",
+		      item->value);
+	return -1;
+}
+
 static int read_allow_open(const struct settings *settings,
 			   struct relay_config *config,
 			   struct hybridge_error *err)
@@ -427,6 +448,7 @@ int relay_config_load(const char *path, char *const *env,
 	    read_dir(&settings, &config, err) < 0 ||
 	    read_limits(&settings, &config, err) < 0 ||
 	    read_fast_crypto(&settings, &config, err) < 0 ||
+	    read_http2(&settings, &config, err) < 0 ||
 	    read_log(&settings, &config, err) < 0 ||
 	    copy_text(&settings, KEY_STATUS_LISTEN, &config.status_listen,
 		      err) < 0)

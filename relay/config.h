@@ -29,6 +29,7 @@ extern const struct hybridge_key relay_config_keys[];
  * @max_streams:   Of one hybrid connection, at the same time
  * @ping_ms:       Silence after which a channel or a stream is pinged
  * @recycle_ms:    Age at which a control channel is closed; 0: never
+ * @http2:         HYBRIDGE_HTTP2
  * @status_listen: HOST:PORT or NULL
  * @fast_crypto:   Who encrypts TLS records
  * @allow_open:    Files with secrets may be open to others
@@ -45,6 +46,7 @@ struct relay_config {
 	uint32_t max_streams;
 	uint32_t ping_ms;
 	uint32_t recycle_ms;
+	bool http2;
 	char *status_listen;
 	enum hybridge_fast_crypto fast_crypto;
 	enum hybridge_log_level log_level;

@@ -10,7 +10,9 @@
 #include <hybridge/tls.h>
 #include <hybridge/ws.h>
 
+#include "answer.h"
 #include "door.h"
+#include "guest.h"
 #include "listener.h"
 #include "rendezvous.h"
 #include "stream.h"
@@ -27,6 +29,8 @@ static int load(const struct relay_config *config, struct entities *entities,
 					      config->fast_crypto, err);
 		if (!ctx)
 			return -1;
+		if (config->http2)
+			hybridge_tls_accept_h2(ctx);
 	}
 	if (entities_load(config->dir, config->allow_open, entities, err) !=
 	    0) {
@@ -77,6 +81,7 @@ struct relay *relay_new(struct hybridge_loop *loop, struct relay_config *config,
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		goto fail;
 	}
+	answer_announce_h2(config->http2);
 	relay->config = *config;
 	*config = (struct relay_config){0}; /* handed to the relay */
 	return relay;
@@ -126,6 +131,7 @@ void relay_stop(struct relay *relay)
 	rendezvous_refuse_all(relay, 503, "The relay is shutting down");
 	listeners_close(relay, false, HYBRIDGE_WS_GOING_AWAY,
 			"The relay is shutting down");
+	guests_drain(relay);
 	if (hybridge_timer_set(relay->loop, &relay->drain,
 			       relay->config.drain_ms) != 0)
 		hybridge_loop_stop(relay->loop);
@@ -141,6 +147,7 @@ void relay_close_all(struct relay *relay)
 	streams_stop(relay);
 	door_close(relay->door);
 	relay->door = NULL;
+	guests_drop(relay);
 }
 
 void relay_free(struct relay *relay)

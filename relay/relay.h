@@ -17,6 +17,7 @@
 #include "meter.h"
 
 struct door;
+struct guest;
 struct held;
 struct invite;
 struct listener;
@@ -26,6 +27,7 @@ struct throttle;
 /**
  * struct relay - Everything; start with relay_new()
  * @tls:       NULL: plain TCP, on loopback only
+ * @guests:    HTTP/2 sessions of callers
  * @listeners: Control channels
  * @held:      Senders whose upgrade is not answered yet
  * @invites:   Rendezvous addresses that are good, by their secret
@@ -41,6 +43,7 @@ struct relay {
 	SSL_CTX *tls;
 	struct door *door;
 	struct throttle *throttle;
+	struct guest *guests;
 	struct listener *listeners;
 	struct held *held;
 	struct invite *invites;

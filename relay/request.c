@@ -4,6 +4,8 @@
  *	HANDSHAKE -- TLS done --------> IDLE   (plain connections start there)
  *	IDLE ------- first byte ------> HEAD
  *	HEAD ------- blank line ------> DONE: handed to who serves it
+ *	HEAD ------- HTTP/2's preface -> SESSION
+ *	SESSION ---- a stream opened --> DONE: known
  *	any -------- too slow, broken -> DONE: closed
  *
  * Only request_move() changes the state.  IDLE may last longer than the rest:
@@ -18,25 +20,26 @@
 
 #include <hybridge/address.h>
 #include <hybridge/conn.h>
+#include <hybridge/h2.h>
 #include <hybridge/http.h>
 #include <hybridge/log.h>
 
 #include "answer.h"
 #include "call.h"
-#include "http.h"
-#include "listener.h"
-#include "rendezvous.h"
+#include "guest.h"
+#include "serve.h"
 
 #define HANDSHAKE_MS 10000
 #define IDLE_MS      60000
 #define HEAD_MS      10000
 
-enum request_state { HANDSHAKE, IDLE, HEAD, DONE };
+enum request_state { HANDSHAKE, IDLE, HEAD, SESSION, DONE };
 
 struct request {
 	struct relay *relay;
 	struct hybridge_conn *conn; /* NULL: handed on, or closed */
 	enum request_state state;
+	struct guest *guest; /* SESSION: its HTTP/2 */
 	struct hybridge_head_reader reader;
 	struct hybridge_ip ip;
 	char remote[HYBRIDGE_IP_TEXT];
@@ -52,13 +55,15 @@ static bool request_move(struct request *request, enum request_state next)
 {
 	static const bool legal[DONE + 1][DONE + 1] = {
 		[HANDSHAKE] = {[IDLE] = true, [DONE] = true},
-		[IDLE] = {[HEAD] = true, [DONE] = true},
-		[HEAD] = {[DONE] = true},
+		[IDLE] = {[HEAD] = true, [SESSION] = true, [DONE] = true},
+		[HEAD] = {[SESSION] = true, [DONE] = true},
+		[SESSION] = {[DONE] = true},
 	};
 	static const uint32_t patience_ms[] = {
 		[HANDSHAKE] = HANDSHAKE_MS,
 		[IDLE] = IDLE_MS,
 		[HEAD] = HEAD_MS,
+		[SESSION] = IDLE_MS,
 	};
 
 	if (!legal[request->state][next])
@@ -93,6 +98,8 @@ static void finish(struct request *request)
 void request_drop(struct request *request)
 {
 	hybridge_conn_close(request->conn, HYBRIDGE_CONN_RESET);
+	guest_drop(request->guest);
+	request->guest = NULL;
 	finish(request);
 }
 
@@ -108,79 +115,42 @@ static void answer_early(struct request *request, int status, const char *why)
 	finish(request);
 }
 
-/* What is wrong with a request to anywhere, or NULL. */
-static const char *find_fault(const struct call *call)
+/* The preface of HTTP/2 looks like a head: what follows is a session. */
+static bool is_preface(const struct request *request, size_t len)
 {
-	static const char *const once[] = {
-		"Host",
-		"Sec-WebSocket-Key",
-		"Sec-WebSocket-Version",
-		"Authorization",
-		"ServiceBusAuthorization",
-		"Content-Length",
+	return request->relay->config.http2 &&
+	       len == strlen(HYBRIDGE_H2_PREFACE) &&
+	       memcmp(request->reader.buf, HYBRIDGE_H2_PREFACE, len) == 0;
+}
+
+static void on_guest_known(void *owner)
+{
+	struct request *request = owner;
+
+	request->guest = NULL; /* it goes on by itself */
+	finish(request);
+}
+
+/* From here on @guest has the connection; it is a stranger's until a stream was opened. */
+static void start_session(struct request *request, size_t len)
+{
+	const struct caller caller = {
+		.ip = request->ip,
+		.port = request->port,
 	};
+	struct hybridge_conn *conn = request->conn;
 
-	/* Two parties that each believe in another one of them are fooled. */
-	for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++)
-		if (hybridge_http_count(call->head, once[i]) > 1)
-			return "A header that may stand there once is there "
-			       "twice";
-	if (!target_is_sound(&call->target))
-		return "The path is not percent-encoded correctly";
-	return NULL;
-}
-
-/* What is wrong with a request to "/$hc/", or 0. */
-static int check_upgrade(const struct hybridge_http_head *head,
-			 const char **why)
-{
-	struct hybridge_span value;
-
-	*why = "This endpoint is only for web-socket requests";
-	if (!hybridge_span_is(head->method, "GET") ||
-	    !hybridge_http_has_token(head, "Upgrade", "websocket") ||
-	    !hybridge_http_has_token(head, "Connection", "Upgrade"))
-		return 400;
-	if (!hybridge_http_get(head, "Sec-WebSocket-Version", &value) ||
-	    !hybridge_span_is(value, "13")) {
-		*why = "Only version 13 of the WebSocket protocol is served";
-		return 426;
-	}
-	/* Its form is not looked at: hyco-ws sends one that is too short. */
-	if (hybridge_http_get(head, "Sec-WebSocket-Key", &value) &&
-	    value.len > 0)
-		return 0;
-	*why = "The Sec-WebSocket-Key header is missing";
-	return 400;
-}
-
-static void serve_hc(const struct call *call)
-{
-	const char *why;
-	int status = check_upgrade(call->head, &why);
-
-	if (status) {
-		call_refuse(call, status, why);
+	if (hybridge_conn_unread(conn, request->reader.buf, len) != 0 ||
+	    !request_move(request, SESSION)) {
+		request_drop(request);
 		return;
 	}
-	switch (call->target.action) {
-	case TARGET_CONNECT:
-		rendezvous_connect(call);
-		break;
-	case TARGET_LISTEN:
-		listener_open(call);
-		break;
-	case TARGET_ACCEPT:
-		rendezvous_accept(call);
-		break;
-	case TARGET_REQUEST:
-		call_refuse(call, 501,
-			    "This relay does not relay HTTP requests");
-		break;
-	case TARGET_UNKNOWN:
-		call_refuse(call, 400, "sb-hc-action has an unknown value");
-		break;
-	}
+	request->conn = NULL;
+	hybridge_head_free(&request->reader);
+	request->guest = guest_start(request->relay, conn, &caller,
+				     on_guest_known, request);
+	if (!request->guest)
+		finish(request);
 }
 
 static void serve(struct request *request, size_t len)
@@ -191,30 +161,23 @@ static void serve(struct request *request, size_t len)
 		.relay = request->relay,
 		.conn = request->conn,
 		.head = &head,
-		.host = {"", 0},
 		.ip = &request->ip,
 		.remote_address = request->remote,
 		.remote_port = request->port,
 	};
-	int status = hybridge_http_parse(text, false, &head);
-	const char *why;
+	int status;
 
-	if (!status && target_parse(head.target, &call.target) != 0)
-		status = 400;
-	if (status) {
-		answer_early(request, status, "this is no HTTP request");
+	if (is_preface(request, len)) {
+		start_session(request, len);
 		return;
 	}
-	hybridge_http_get(&head, "Host", &call.host);
-	call.has_id = tracking_guid(call.target.id, call.guid);
-	why = find_fault(&call);
-	if (why)
-		call_refuse(&call, 400, why);
-	else if (call.target.is_hc)
-		serve_hc(&call);
+	status = hybridge_http_parse(text, false, &head);
+	if (!status && serve_call(&call) != 0)
+		status = 400;
+	if (status)
+		answer_early(request, status, "this is no HTTP request");
 	else
-		http_serve(&call);
-	finish(request);
+		finish(request);
 }
 
 /* Goes on with TLS; true when it is done. */
@@ -276,6 +239,10 @@ static void on_timer(struct hybridge_timer *timer)
 	struct request *request =
 		hybridge_container(timer, struct request, timer);
 
+	/* A stream of it waits to be accepted; that has its own limit. */
+	if (request->state == SESSION && guest_is_busy(request->guest) &&
+	    hybridge_timer_set(request->relay->loop, timer, IDLE_MS) == 0)
+		return;
 	if (request->state == HEAD) {
 		answer_early(request, 408, "the head came too slowly");
 		return;
@@ -289,7 +256,8 @@ static void on_timer(struct hybridge_timer *timer)
 
 int64_t request_idle_ms(const struct request *request)
 {
-	if (request->state != IDLE)
+	if (request->state != IDLE &&
+	    (request->state != SESSION || guest_is_busy(request->guest)))
 		return -1;
 	return (hybridge_loop_now_us(request->relay->loop) -
 		request->moved_us) /

@@ -33,6 +33,8 @@ struct hybridge_h2;
  *           during the call; an extended CONNECT looks like an HTTP/1.1 upgrade, with
  *           Connection, Upgrade and a random Sec-WebSocket-Key.  Answer with
  *           hybridge_h2_answer(), now or later
+ * @opened:  Server: for the first time an extended CONNECT is answered with 200; called
+ *           inside hybridge_h2_answer().  May be NULL
  * @over:    The session has ended and every stream with it; it is freed after this
  *           call.  @err has no code when that was in good order
  */
@@ -40,6 +42,7 @@ struct hybridge_h2_ops {
 	void (*ready)(void *owner);
 	void (*request)(void *owner, struct hybridge_conn *stream,
 			const struct hybridge_http_head *head);
+	void (*opened)(void *owner);
 	void (*over)(void *owner, const struct hybridge_error *err);
 };
 
