@@ -3,7 +3,8 @@
  *
  * Theory of operation.
  *
- *	DIALING --- target decided, rendezvous open -> ANSWERING
+ *	DIALING --- target decided, rendezvous open -> ANSWERING  (or an HTTP/2 session is)
+ *	ANSWERING - the session was lost ------------> DIALING
  *	ANSWERING - 101 -----------------------------> OPEN, or with azbridge's preamble GREETING
  *	GREETING -- the preamble was good -----------> OPEN
  *	ANSWERING - refused as we wanted, or failed -> ENDED
@@ -36,6 +37,7 @@
 #include "agent.h"
 #include "control.h"
 #include "refusal.h"
+#include "sessions.h"
 #include <hybridge/endpoint.h>
 
 #define TARGET_MS     15000 /* well below the 30 s that an address is good for */
@@ -68,6 +70,8 @@ struct stream {
 	int target_errno; /* not 0: the target failed */
 	struct hybridge_dial *rendezvous_dial;
 	struct hybridge_conn *rendezvous;
+	bool over_session;    /* asked over HTTP/2 */
+	bool without_session; /* that was in vain once */
 	unsigned int rendezvous_tries;
 	struct hybridge_upgrade *upgrade;
 	struct hybridge_preamble *preamble;
@@ -95,8 +99,9 @@ static bool stream_move(struct stream *stream, enum stream_state next)
 		[STREAM_ANSWERING] = {[STREAM_GREETING] = true,
 				      [STREAM_OPEN] = true,
 				      [STREAM_ENDED] = true},
-		[STREAM_GREETING] =
-			{[STREAM_OPEN] = true, [STREAM_ENDED] = true},
+		[STREAM_GREETING] = {[STREAM_DIALING] = true,
+				     [STREAM_OPEN] = true,
+				     [STREAM_ENDED] = true},
 		[STREAM_OPEN] = {[STREAM_ENDED] = true},
 	};
 
@@ -251,14 +256,40 @@ static void greet(struct stream *stream, struct hybridge_conn *ws)
 		fail_memory(stream);
 }
 
+static struct sessions_place place_of(const struct stream *stream)
+{
+	return (struct sessions_place){
+		.host = stream->address.host,
+		.port = stream->address.port,
+		.tls = stream->address.tls,
+	};
+}
+
+static void answer_if_decided(struct stream *stream);
+
+/* The session was lost, or takes no more: a connection of our own will do. */
+static void answer_otherwise(struct stream *stream)
+{
+	stream->over_session = false;
+	stream->without_session = true;
+	if (stream_move(stream, STREAM_DIALING))
+		answer_if_decided(stream);
+}
+
 static void on_answered(void *owner, struct hybridge_conn *conn,
 			const struct hybridge_upgrade_result *result)
 {
 	struct stream *stream = owner;
 	struct hybridge_error err = result->err;
+	struct sessions_place place = place_of(stream);
 
 	stream->upgrade = NULL;
-	if (stream->target_errno) {
+	if (result->speaks_h2)
+		sessions_learn(stream->control->agent, &place);
+	if (stream->over_session && result->status == 0 &&
+	    result->os_errno != ETIMEDOUT) {
+		answer_otherwise(stream);
+	} else if (stream->target_errno) {
 		/* 410 says that the refusal was passed on; 101 would mean that it was not. */
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		stream->control->stats.refused++;
@@ -277,7 +308,8 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 	}
 }
 
-static void answer(struct stream *stream)
+/* On the connection that we dialled, or as one more stream of @session. */
+static void answer(struct stream *stream, struct hybridge_h2 *session)
 {
 	const struct hybridge_url *address = &stream->address;
 	struct refusal refusal = refusal_of(stream->target_errno);
@@ -299,8 +331,14 @@ static void answer(struct stream *stream)
 		};
 
 		stream->rendezvous = NULL; /* the upgrade's, or closed */
-		stream->upgrade = hybridge_upgrade_start(
-			loop_of(stream), conn, &args, on_answered, stream);
+		stream->over_session = session != NULL;
+		stream->upgrade =
+			session ? hybridge_upgrade_over(loop_of(stream),
+							session, &args,
+							on_answered, stream)
+				: hybridge_upgrade_start(loop_of(stream), conn,
+							 &args, on_answered,
+							 stream);
 	}
 	free(host);
 	free(target);
@@ -312,15 +350,27 @@ static void answer(struct stream *stream)
 
 static void dial_rendezvous(struct stream *stream);
 
+static struct hybridge_h2 *take_session(const struct stream *stream)
+{
+	struct sessions_place place = place_of(stream);
+
+	return stream->without_session
+		       ? NULL
+		       : sessions_take(stream->control->agent, &place);
+}
+
 static void answer_if_decided(struct stream *stream)
 {
 	bool decided = stream->target || stream->target_errno;
+	struct hybridge_h2 *session = NULL;
 
 	if (stream->state != STREAM_DIALING || !decided ||
 	    stream->rendezvous_dial)
 		return;
-	if (stream->rendezvous)
-		answer(stream);
+	if (!stream->rendezvous)
+		session = take_session(stream);
+	if (stream->rendezvous || session)
+		answer(stream, session);
 	else
 		dial_rendezvous(stream);
 }
@@ -519,7 +569,8 @@ void stream_start(struct control *control, const struct hybridge_message *msg)
 	}
 	stream->tls = stream->address.tls ? agent_tls(agent) : NULL;
 	dial_target(stream);
-	if (stream->state == STREAM_DIALING)
+	/* With a session there is nothing to open meanwhile. */
+	if (stream->state == STREAM_DIALING && !take_session(stream))
 		dial_rendezvous(stream);
 }
 

@@ -14,6 +14,7 @@
 
 #include "accept.h"
 #include "control.h"
+#include "sessions.h"
 
 #define STOP_PATIENCE_MS 10000
 
@@ -126,6 +127,8 @@ int agent_reload(struct agent *agent, struct hybridge_config *config,
 
 	if (!tls)
 		return -1;
+	/* They may have been dialled otherwise than from now on. */
+	sessions_retire(agent);
 	SSL_CTX_free(agent->tls);
 	agent->tls = tls;
 	hybridge_config_free(&agent->config);
@@ -228,6 +231,7 @@ void agent_free(struct agent *agent)
 	/* Streams end from the loop: one turn more, which the last of them ends. */
 	if (agent->streams)
 		hybridge_loop_run(agent->loop);
+	sessions_free(agent);
 	SSL_CTX_free(agent->tls);
 	hybridge_config_free(&agent->config);
 	free(agent);

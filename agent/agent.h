@@ -15,12 +15,14 @@
 #include <hybridge/loop.h>
 
 struct control;
+struct sessions;
 struct stream;
 
 /**
  * struct agent - The one agent of a process
  * @config:   What holds for all connections; each connection is with its control channel
  * @tls:      Replaced at a reload: who dials keeps a reference, agent_tls()
+ * @sessions: HTTP/2, of relays that speak it
  * @controls: One control channel a connection, and retired ones whose streams go on
  * @streams:  All streams
  * @options:  Who wants to know when we are ready
@@ -31,6 +33,7 @@ struct agent {
 	struct hybridge_loop *loop;
 	struct hybridge_config config;
 	SSL_CTX *tls;
+	struct sessions *sessions;
 	struct control *controls;
 	struct stream *streams;
 	struct hybridge_daemon_options *options;

@@ -29,6 +29,7 @@
 #include "control_explain.h"
 #include "control_message.h"
 #include "metadata.h"
+#include "sessions.h"
 
 #define DIAL_MS    20000
 #define UPGRADE_MS 20000
@@ -316,6 +317,14 @@ static void on_upgraded(void *owner, struct hybridge_conn *conn,
 	struct hybridge_error err = {0};
 
 	control->upgrade = NULL;
+	if (result->speaks_h2)
+		sessions_learn(
+			control->agent,
+			&(struct sessions_place){
+				.host = control->connection.relay.host,
+				.port = control->connection.relay.port,
+				.tls = !control->connection.relay.plaintext,
+			});
 	if (result->status == 101) {
 		come_up(control, conn);
 		return;

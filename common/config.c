@@ -153,6 +153,21 @@ static int load_fast_crypto(const struct config_settings *settings,
 	return -1;
 }
 
+static int load_http2(const struct config_settings *settings,
+		      struct hybridge_config *config,
+		      struct hybridge_error *err)
+{
+	const struct config_setting *item =
+		config_get(settings, CONFIG_HTTP2, "");
+
+	config->http2 = !item || strcmp(item->value, "on") == 0;
+	if (config->http2 || strcmp(item->value, "off") == 0)
+		return 0;
+	config_fail(settings, item, err, ": '%.60s' is not on or off",
+		    item->value);
+	return -1;
+}
+
 static int load_range(const struct config_settings *settings,
 		      struct hybridge_config *config,
 		      struct hybridge_error *err)
@@ -238,6 +253,7 @@ static int load_globals(const struct config_settings *settings,
 			  err) < 0 ||
 	    load_duration(settings, CONFIG_KEEPALIVE, &config->keepalive_ms,
 			  err) < 0 ||
+	    load_http2(settings, config, err) < 0 ||
 	    load_status_listen(settings, config, err) < 0 ||
 	    load_fast_crypto(settings, config, err) < 0 ||
 	    load_log(settings, config, err) < 0)

@@ -79,6 +79,10 @@ const struct hybridge_key hybridge_config_keys[] = {
 			      "connection before it is pinged; after three "
 			      "times that the connection is dead.",
 			      false},
+	[CONFIG_HTTP2] = {"HYBRIDGE_HTTP2", "on|off",
+			  "Whether many streams share a connection with a "
+			  "relay of ours.",
+			  false},
 	[CONFIG_STATUS_LISTEN] = {"HYBRIDGE_STATUS_LISTEN", "HOST:PORT",
 				  "Where /livez, /readyz and /metrics are "
 				  "served.",

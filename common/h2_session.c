@@ -301,13 +301,30 @@ void hybridge_h2_drain(struct hybridge_h2 *session)
 	h2_send_later(session);
 }
 
+/* Whether nobody would miss anything. */
+static bool has_ended(const struct hybridge_h2 *session)
+{
+	const struct h2_stream *stream;
+
+	DL_FOREACH (session->streams, stream)
+		if (!stream->conn.draining || !stream->conn.ended)
+			return false;
+	return true;
+}
+
 void hybridge_h2_drop(struct hybridge_h2 *session)
 {
 	if (!session)
 		return;
 	session->ops = NULL;
+	/* What was said last still goes out. */
+	if (!session->is_reading)
+		h2_send(session);
 	if (session->conn)
-		end(session, HYBRIDGE_CONN_RESET, ECONNRESET);
+		end(session,
+		    has_ended(session) ? HYBRIDGE_CONN_ORDERLY
+				       : HYBRIDGE_CONN_RESET,
+		    ECONNRESET);
 }
 
 size_t hybridge_h2_streams(const struct hybridge_h2 *session)

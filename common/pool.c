@@ -10,8 +10,11 @@
 #include <hybridge/pool.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <hybridge/log.h>
+
+#include "text.h"
 
 #define POOL_MAX     4
 #define MANY_STREAMS 512 /* on one: the next ones get another */
@@ -30,6 +33,9 @@ struct slot {
 struct hybridge_pool {
 	struct hybridge_loop *loop;
 	struct hybridge_dial_args where;
+	char *host; /* these three are of @where */
+	char *proxy;
+	char *no_proxy;
 	bool is_known;
 	bool is_closed;
 	struct slot slots[POOL_MAX];
@@ -182,10 +188,22 @@ struct hybridge_pool *hybridge_pool_new(struct hybridge_loop *loop,
 		return NULL;
 	pool->loop = loop;
 	pool->where = *where;
+	pool->host = strdup(where->host);
+	pool->proxy = where->proxy ? strdup(where->proxy) : NULL;
+	pool->no_proxy = where->no_proxy ? strdup(where->no_proxy) : NULL;
+	pool->where.host = pool->host;
+	pool->where.proxy = pool->proxy;
+	pool->where.no_proxy = pool->no_proxy;
+	if (where->tls)
+		SSL_CTX_up_ref(where->tls);
 	pool->look.fire = on_look;
 	for (size_t i = 0; i < POOL_MAX; i++)
 		pool->slots[i].pool = pool;
-	return pool;
+	if (pool->host && !pool->proxy == !where->proxy &&
+	    !pool->no_proxy == !where->no_proxy)
+		return pool;
+	hybridge_pool_free(pool);
+	return NULL;
 }
 
 void hybridge_pool_close(struct hybridge_pool *pool)
@@ -210,5 +228,9 @@ void hybridge_pool_free(struct hybridge_pool *pool)
 		hybridge_dial_cancel(pool->slots[i].dial);
 		hybridge_h2_drop(pool->slots[i].session);
 	}
+	SSL_CTX_free(pool->where.tls);
+	free(pool->host);
+	text_free_secret(pool->proxy);
+	free(pool->no_proxy);
 	free(pool);
 }

@@ -321,6 +321,8 @@ static bool check_leg(struct splice *splice, enum splice_side side)
 			  leg->close_in || !may_speak(splice, side);
 	int64_t silent_ms;
 
+	if (hybridge_conn_is_watched(leg->conn))
+		return true;
 	/*
 	 * Nobody is blamed for silence who is not listened to, cannot be
 	 * asked, or has said that it will say nothing more; but where bytes

@@ -14,12 +14,16 @@
 #include "sender.h"
 #include <hybridge/endpoint.h>
 
-struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
-				 uint32_t timeout_ms, hybridge_dial_fn *done,
-				 void *owner)
+#define SESSION_DIAL_MS 10000
+
+/* Where it is, and how it is dialled. */
+static struct hybridge_dial_args args_of(const struct sender *sender,
+					 const struct route *route,
+					 uint32_t timeout_ms)
 {
 	const struct hybridge_connstr *relay = &route->connection->relay;
-	struct hybridge_dial_args args = {
+
+	return (struct hybridge_dial_args){
 		.host = relay->host,
 		.port = relay->port,
 		.tls = relay->plaintext ? NULL : sender->tls,
@@ -27,6 +31,21 @@ struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
 		.no_proxy = sender->config.no_proxy,
 		.timeout_ms = timeout_ms,
 	};
+}
+
+struct hybridge_pool *relay_pool(struct sender *sender, struct route *route)
+{
+	struct hybridge_dial_args args =
+		args_of(sender, route, SESSION_DIAL_MS);
+
+	return hybridge_pool_new(sender->loop, &args);
+}
+
+struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
+				 uint32_t timeout_ms, hybridge_dial_fn *done,
+				 void *owner)
+{
+	struct hybridge_dial_args args = args_of(sender, route, timeout_ms);
 
 	return hybridge_dial_start(sender->loop, &args, done, owner);
 }
@@ -91,8 +110,8 @@ static void on_upgraded(void *owner, struct hybridge_conn *conn,
 }
 
 struct relay_ask *relay_ask(struct request *request, struct hybridge_conn *conn,
-			    uint32_t timeout_ms, relay_ask_fn *done,
-			    struct hybridge_error *err)
+			    struct hybridge_h2 *session, uint32_t timeout_ms,
+			    relay_ask_fn *done, struct hybridge_error *err)
 {
 	struct route *route = request->route;
 	const struct hybridge_connstr *relay = &route->connection->relay;
@@ -117,8 +136,13 @@ struct relay_ask *relay_ask(struct request *request, struct hybridge_conn *conn,
 		ask->request = request;
 		ask->done = done;
 		ask->timeout_ms = timeout_ms;
-		ask->upgrade = hybridge_upgrade_start(
-			request->sender->loop, conn, &args, on_upgraded, ask);
+		ask->upgrade =
+			session ? hybridge_upgrade_over(request->sender->loop,
+							session, &args,
+							on_upgraded, ask)
+				: hybridge_upgrade_start(request->sender->loop,
+							 conn, &args,
+							 on_upgraded, ask);
 		conn = NULL; /* the upgrade's, or closed */
 	}
 	free(target);

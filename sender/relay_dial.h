@@ -9,6 +9,7 @@
 
 #include <hybridge/dial.h>
 #include <hybridge/error.h>
+#include <hybridge/pool.h>
 #include <hybridge/upgrade.h>
 
 struct relay_ask;
@@ -20,6 +21,11 @@ struct sender;
 HYBRIDGE_MUSTUSE struct hybridge_dial *
 relay_dial(struct sender *sender, struct route *route, uint32_t timeout_ms,
 	   hybridge_dial_fn *done, void *owner);
+
+/** relay_pool() - No HTTP/2 session to the relay yet, dialled as relay_dial() does; owned by
+ * the caller (hybridge_pool_free()), NULL when out of memory */
+HYBRIDGE_MUSTUSE struct hybridge_pool *relay_pool(struct sender *sender,
+						  struct route *route);
 
 /**
  * struct relay_answer - What the far side said
@@ -42,14 +48,16 @@ typedef void relay_ask_fn(void *owner, struct hybridge_conn *conn,
 /**
  * relay_ask() - Ask for a request's stream: the upgrade, and the preamble where there is one
  * @request: Whose session it is; @done's owner
- * @conn:    Owned by it from here on, closed on failure
+ * @conn:    Owned by it from here on, closed on failure; NULL: over @session
+ * @session: Of HTTP/2, with room for one more; NULL: on @conn
  * @timeout_ms: For each of the two
  *
  * Return: Handle, valid until @done was called or relay_ask_cancel(); or NULL with @err set
  */
 HYBRIDGE_MUSTUSE struct relay_ask *
 relay_ask(struct request *request, struct hybridge_conn *conn,
-	  uint32_t timeout_ms, relay_ask_fn *done, struct hybridge_error *err);
+	  struct hybridge_h2 *session, uint32_t timeout_ms, relay_ask_fn *done,
+	  struct hybridge_error *err);
 
 /** relay_ask_cancel() - Give up and close; @done will not be called.  NULL is fine */
 void relay_ask_cancel(struct relay_ask *ask);

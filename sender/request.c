@@ -261,7 +261,8 @@ static void open_stream(struct request *request, int fd)
 	request->opened_us = now_us(request);
 	route_succeeded(route, request->opened_us);
 	request_report_opened(request);
-	warm_refill(route->warm);
+	if (hybridge_pool_sessions(route->pool) == 0)
+		warm_refill(route->warm);
 }
 
 static void step_completing(struct request *request)
@@ -302,6 +303,9 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 	struct hybridge_error err = {0};
 
 	request->ask = NULL;
+	if (result->speaks_h2 && request->sender->config.http2 &&
+	    !request->sender->stopping)
+		hybridge_pool_learn(route->pool);
 	if (answer->refused) {
 		fail(request, verdict_of_preamble(result->os_errno), 101, NULL,
 		     &result->err);
@@ -337,7 +341,9 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 	}
 }
 
-static void start_upgrade(struct request *request, struct hybridge_conn *conn)
+/* On @conn, or as one more stream of @session. */
+static void start_upgrade(struct request *request, struct hybridge_conn *conn,
+			  struct hybridge_h2 *session)
 {
 	struct hybridge_error err = {0};
 
@@ -345,8 +351,8 @@ static void start_upgrade(struct request *request, struct hybridge_conn *conn)
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		return;
 	}
-	request->ask =
-		relay_ask(request, conn, left_ms(request), on_answered, &err);
+	request->ask = relay_ask(request, conn, session, left_ms(request),
+				 on_answered, &err);
 	if (!request->ask)
 		fail(request, ENETUNREACH, 0, NULL, &err);
 }
@@ -359,7 +365,7 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 
 	request->dial = NULL;
 	if (conn) {
-		start_upgrade(request, conn);
+		start_upgrade(request, conn, NULL);
 		return;
 	}
 	cause = *err;
@@ -389,13 +395,15 @@ static void start_dial(struct request *request)
 /* Takes a place at the relay. */
 static void begin(struct request *request)
 {
-	struct hybridge_conn *conn = warm_take(request->route->warm);
+	struct route *route = request->route;
+	struct hybridge_h2 *session = hybridge_pool_take(route->pool);
+	struct hybridge_conn *conn = session ? NULL : warm_take(route->warm);
 
 	request->placed = true;
-	request->route->dialing++;
-	request->warm = conn != NULL;
-	if (conn)
-		start_upgrade(request, conn);
+	route->dialing++;
+	request->warm = conn != NULL || session != NULL;
+	if (request->warm)
+		start_upgrade(request, conn, session);
 	else
 		start_dial(request);
 }

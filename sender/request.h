@@ -49,7 +49,7 @@ enum request_state {
  * @verdict:    errno, while REQUEST_REFUSING
  * @queued:     In route.queue
  * @placed:     Counted in route.dialing
- * @warm:       The connection to the relay had been opened in advance
+ * @warm:       The connection to the relay, or its HTTP/2 session, had been opened in advance
  * @started_us, @opened_us: For time-outs and for the log
  * @steps_us:   Since when we wait for the program, while COMPLETING or REFUSING
  */

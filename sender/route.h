@@ -16,6 +16,7 @@
 
 #include "token.h"
 
+struct hybridge_pool;
 struct names;
 struct request;
 struct warm;
@@ -30,6 +31,7 @@ struct warm;
  * @start_queued: Gives the places that became free to those who wait
  * @dialing:      Requests on their way to the relay, or at it
  * @warm:         Connections that are open already
+ * @pool:         HTTP/2 sessions to the relay, shared with other routes to it
  * @open, @total, @failed: Streams open now, opened ever, requests refused
  * @bytes_in, @bytes_out: Of streams that have ended; in: to the program
  * @last_used_us: 0: never
@@ -47,6 +49,7 @@ struct route {
 	struct hybridge_task start_queued;
 	unsigned int dialing;
 	struct warm *warm;
+	struct hybridge_pool *pool;
 	uint64_t open;
 	uint64_t total;
 	uint64_t failed;

@@ -11,6 +11,7 @@
 #include <hybridge/tls.h>
 
 #include "local.h"
+#include "relay_dial.h"
 #include "request.h"
 #include "warm.h"
 #include <hybridge/endpoint.h>
@@ -20,6 +21,34 @@
 
 static void on_idle(struct hybridge_timer *timer);
 static void on_patience(struct hybridge_timer *timer);
+
+/* Of an earlier route to the same relay, or a new one; NULL when out of memory. */
+static struct hybridge_pool *find_pool(struct sender *sender, size_t index)
+{
+	const struct hybridge_connstr *relay =
+		&sender->config.connections[index].relay;
+
+	for (size_t i = 0; i < index; i++) {
+		const struct hybridge_connstr *other =
+			&sender->config.connections[i].relay;
+
+		if (strcmp(other->host, relay->host) == 0 &&
+		    other->port == relay->port &&
+		    other->plaintext == relay->plaintext)
+			return sender->routes[i].pool;
+	}
+	return relay_pool(sender, &sender->routes[index]);
+}
+
+static void free_pool(struct sender *sender, size_t index)
+{
+	struct hybridge_pool *pool = sender->routes[index].pool;
+
+	for (size_t i = index; i < sender->config.num_connections; i++)
+		if (sender->routes[i].pool == pool)
+			sender->routes[i].pool = NULL;
+	hybridge_pool_free(pool);
+}
 
 static int make_routes(struct sender *sender, struct hybridge_error *err)
 {
@@ -37,7 +66,8 @@ static int make_routes(struct sender *sender, struct hybridge_error *err)
 		route->host_header = hybridge_endpoint_host(
 			relay->host, relay->port, !relay->plaintext);
 		route->warm = warm_new(sender, route);
-		if (!route->host_header || !route->warm)
+		route->pool = find_pool(sender, i);
+		if (!route->host_header || !route->warm || !route->pool)
 			goto fail;
 	}
 	if (sender->routes)
@@ -147,8 +177,10 @@ void sender_stop(struct sender *sender)
 	sender->stopping = true;
 	if (sender->local)
 		local_stop(sender->local);
-	for (size_t i = 0; i < sender->config.num_connections; i++)
+	for (size_t i = 0; i < sender->config.num_connections; i++) {
 		warm_drop(sender->routes[i].warm);
+		hybridge_pool_close(sender->routes[i].pool);
+	}
 	for_each(sender, refuse);
 	arm(sender, &sender->patience, STOP_PATIENCE_MS);
 	sender_changed(sender);
@@ -169,6 +201,7 @@ void sender_free(struct sender *sender)
 	for (size_t i = 0; sender->routes && i < sender->config.num_connections;
 	     i++) {
 		warm_free(sender->routes[i].warm);
+		free_pool(sender, i);
 		hybridge_token_cancel(sender->routes[i].fetch);
 		token_forget(&sender->routes[i].token);
 		free(sender->routes[i].host_header);

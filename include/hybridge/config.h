@@ -98,6 +98,7 @@ struct hybridge_connection {
  *                this long without a stream, default 10 min
  * @keepalive_ms: HYBRIDGE_KEEPALIVE: a connection to the relay is pinged after this
  *                long without a byte from it, default 30 s
+ * @http2:        HYBRIDGE_HTTP2
  * @status_listen: HYBRIDGE_STATUS_LISTEN: host:port for /livez, /readyz, /metrics; NULL off
  * @fast_crypto:  HYBRIDGE_FAST_CRYPTO
  * @log_level, @log_format: HYBRIDGE_LOG_LEVEL, HYBRIDGE_LOG_FORMAT
@@ -115,6 +116,7 @@ struct hybridge_config {
 	uint32_t connect_timeout_ms;
 	uint32_t idle_exit_ms;
 	uint32_t keepalive_ms;
+	bool http2;
 	char *status_listen;
 	enum hybridge_fast_crypto fast_crypto;
 	enum hybridge_log_level log_level;

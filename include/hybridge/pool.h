@@ -19,8 +19,8 @@ struct hybridge_pool;
 
 /**
  * hybridge_pool_new() - No session yet
- * @where: Where the relay is, and how it is dialled; its texts and its tls must outlive
- *         the pool.  timeout_ms is for one session to be made
+ * @where: Where the relay is, and how it is dialled; copied, with a reference of tls of
+ *         the pool's own.  timeout_ms is for one session to be made
  *
  * Return: Release with hybridge_pool_free(); NULL when out of memory
  */
