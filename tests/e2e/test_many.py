@@ -10,8 +10,8 @@ from harness import HERE, PYTHON, SLOWNESS, World, main, until
 # Under valgrind so many handshakes at once would take longer than a connect may.
 MANY = 200 if SLOWNESS < 10 else 40
 
-# Connections to the relay that a sender keeps open to be quick; they are
-# refilled behind each use, so that their number moves by itself.
+# Connections to the relay that a sender keeps open to be quick, warm ones or HTTP/2
+# sessions; they are refilled behind each use, so that their number moves by itself.
 WARM = 4
 
 
@@ -42,7 +42,8 @@ def test_many_streams_at_once_each_carry_their_own_bytes_and_leave_nothing():
         before = [one.descriptors() for one in daemons]
         program = open_many(app, MANY)
         amid = [one.descriptors() for one in daemons]
-        assert min(amid) >= MANY, f"{MANY} streams, but {amid} descriptors"
+        # The relay's streams may share a connection or two.
+        assert min(amid[1:]) >= MANY, f"{MANY} streams, but {amid} descriptors"
         use_all(program, MANY)
 
         def back():

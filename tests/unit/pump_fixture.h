@@ -17,6 +17,24 @@
 /* Whether streams are opened over HTTP/2; then a bridge makes the peer a socket. */
 static bool over_h2;
 
+static inline int h2_setup(void **state)
+{
+	over_h2 = true;
+	return fixture_setup(state);
+}
+
+static inline int h2_teardown(void **state)
+{
+	over_h2 = false;
+	return fixture_teardown(state);
+}
+
+/** OVER_H2() - As WITH_LOOP(), and the pump's WebSocket is a stream of HTTP/2 */
+#define OVER_H2(test)                                               \
+	{                                                           \
+#test "_over_h2", test, h2_setup, h2_teardown, NULL \
+	}
+
 /* A pump with both far ends. */
 struct stream {
 	struct pair pair;

@@ -402,27 +402,20 @@ int main(void)
 		WITH_LOOP(a_peer_that_answers_lives),
 		WITH_LOOP(a_half_closed_stream_may_be_silent_for_long),
 		cmocka_unit_test(every_end_has_its_own_name),
+		OVER_H2(messages_travel_both_ways),
+		OVER_H2(the_program_may_end_first),
+		OVER_H2(the_peer_may_end_first),
+		OVER_H2(a_peer_that_closes_and_leaves_is_an_orderly_end),
+		OVER_H2(bytes_for_a_peer_that_left_are_a_reset),
+		OVER_H2(a_reset_by_the_program_drops_the_websocket),
+		OVER_H2(a_program_that_dies_half_closed_is_noticed),
+		OVER_H2(whatever_else_ends_a_stream_resets_the_program),
+		OVER_H2(data_behind_a_close_breaks_the_protocol),
+		OVER_H2(a_stop_resets_both_sides),
+		OVER_H2(pings_are_answered),
+		OVER_H2(a_lost_session_resets_the_program),
+		OVER_H2(a_stream_leaves_pinging_to_its_session),
 	};
 
-	const struct CMUnitTest tests_over_h2[] = {
-		WITH_LOOP(messages_travel_both_ways),
-		WITH_LOOP(the_program_may_end_first),
-		WITH_LOOP(the_peer_may_end_first),
-		WITH_LOOP(a_peer_that_closes_and_leaves_is_an_orderly_end),
-		WITH_LOOP(bytes_for_a_peer_that_left_are_a_reset),
-		WITH_LOOP(a_reset_by_the_program_drops_the_websocket),
-		WITH_LOOP(a_program_that_dies_half_closed_is_noticed),
-		WITH_LOOP(whatever_else_ends_a_stream_resets_the_program),
-		WITH_LOOP(data_behind_a_close_breaks_the_protocol),
-		WITH_LOOP(a_stop_resets_both_sides),
-		WITH_LOOP(pings_are_answered),
-		WITH_LOOP(a_lost_session_resets_the_program),
-		WITH_LOOP(a_stream_leaves_pinging_to_its_session),
-	};
-	int failed = cmocka_run_group_tests_name("own connection", tests, NULL,
-						 NULL);
-
-	over_h2 = true;
-	return failed + cmocka_run_group_tests_name("over HTTP/2",
-						    tests_over_h2, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

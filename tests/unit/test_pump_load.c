@@ -332,20 +332,13 @@ int main(void)
 		WITH_LOOP(a_peer_that_vanishes_after_its_close_is_noticed),
 		WITH_LOOP(an_end_waits_for_what_is_stuck),
 		WITH_LOOP(a_long_transfer_both_ways_is_the_same_on_both_ends),
+		OVER_H2(a_peer_that_does_not_read_stops_the_program),
+		OVER_H2(a_program_that_does_not_read_stops_the_peer),
+		OVER_H2(a_program_that_dies_while_all_is_stuck_is_noticed),
+		OVER_H2(a_peer_that_dies_while_all_is_stuck_is_noticed),
+		OVER_H2(an_end_waits_for_what_is_stuck),
+		OVER_H2(a_long_transfer_both_ways_is_the_same_on_both_ends),
 	};
 
-	const struct CMUnitTest tests_over_h2[] = {
-		WITH_LOOP(a_peer_that_does_not_read_stops_the_program),
-		WITH_LOOP(a_program_that_does_not_read_stops_the_peer),
-		WITH_LOOP(a_program_that_dies_while_all_is_stuck_is_noticed),
-		WITH_LOOP(a_peer_that_dies_while_all_is_stuck_is_noticed),
-		WITH_LOOP(an_end_waits_for_what_is_stuck),
-		WITH_LOOP(a_long_transfer_both_ways_is_the_same_on_both_ends),
-	};
-	int failed = cmocka_run_group_tests_name("own connection", tests, NULL,
-						 NULL);
-
-	over_h2 = true;
-	return failed + cmocka_run_group_tests_name("over HTTP/2",
-						    tests_over_h2, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
