@@ -312,6 +312,14 @@ ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)
 			 : conn_receive(conn, buf, len);
 }
 
+ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf)
+{
+	if (conn->ops && queue_len(&conn->back) == 0)
+		return conn->ops->take(conn, buf);
+	*buf = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
+	return hybridge_conn_read(conn, *buf, SCRATCH_PLAIN);
+}
+
 int hybridge_conn_unread(struct hybridge_conn *conn, const void *buf,
 			 size_t len)
 {

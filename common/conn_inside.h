@@ -19,11 +19,12 @@
 /**
  * struct conn_ops - What stands in for the socket of a connection that has none of its
  * own; each does what the call of conn.h does that is named like it
- * @read:  After what was given back has been read
+ * @read, @take: After what was given back has been read
  * @write: Never with 0 bytes
  */
 struct conn_ops {
 	ssize_t (*read)(struct hybridge_conn *conn, void *buf, size_t len);
+	ssize_t (*take)(struct hybridge_conn *conn, uint8_t **buf);
 	int (*write)(struct hybridge_conn *conn, const void *buf, size_t len);
 	int (*flush)(struct hybridge_conn *conn);
 	size_t (*pending)(const struct hybridge_conn *conn);

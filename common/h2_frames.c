@@ -197,7 +197,9 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
 	nghttp2_session_consume_connection(ng, len);
 	if (stream)
 		h2_stream_came(stream,
-			       session->bytes + (bytes - session->bytes), len);
+			       session->chunk->bytes +
+				       (bytes - session->chunk->bytes),
+			       len);
 	else
 		nghttp2_session_consume_stream(ng, id, len);
 	return 0;

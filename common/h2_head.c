@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "text.h"
 
@@ -113,7 +114,8 @@ static void make_upgrade(struct h2_request *request, char key[static KEY_TEXT])
 {
 	unsigned char random[KEY_BYTES];
 
-	arc4random_buf(random, sizeof(random));
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		memset(random, 0, sizeof(random)); /* it is no secret */
 	EVP_EncodeBlock((unsigned char *)key, random, sizeof(random));
 	request->head.method = text_span("GET");
 	make_up(request, "Connection", text_span("Upgrade"));

@@ -14,6 +14,7 @@
 #include <hybridge/h2.h>
 
 #include "conn_inside.h"
+#include "h2_stash.h"
 
 /*
  * A DATA frame holds a whole WebSocket frame of ours with its header, and no
@@ -62,13 +63,13 @@ struct hybridge_h2 {
 	size_t num_streams;
 	size_t grown; /* by how much windows are above H2_WINDOW, in all */
 	struct h2_request *request; /* NULL: none is coming in */
-	bool is_ready;   /* client: streams may be opened */
-	bool has_opened; /* server: a WebSocket, once */
+	bool is_ready;              /* client: streams may be opened */
+	bool has_opened;            /* server: a WebSocket, once */
 	bool is_draining;
-	bool is_broken;  /* it could not be written to */
-	bool is_reading; /* inside nghttp2_session_mem_recv() */
-	bool is_sending; /* inside nghttp2_session_mem_send() */
-	uint8_t *bytes;  /* is_reading: what nghttp2 reads from */
+	bool is_broken;         /* it could not be written to */
+	bool is_reading;        /* inside nghttp2_session_mem_recv() */
+	bool is_sending;        /* inside nghttp2_session_mem_send() */
+	struct h2_chunk *chunk; /* is_reading: what nghttp2 reads from */
 	size_t committed;
 	size_t unflushed;
 	unsigned int pass; /* counts the times that everything was offered */
@@ -87,7 +88,6 @@ struct hybridge_h2 {
  * struct h2_stream - One stream; see h2_stream.c
  * @conn:     The first: it is freed as a connection
  * @conn.out:   Waits for flow control or the session
- * @conn.stash: Has come, and waits for the owner; the window bounds it
  */
 struct h2_stream {
 	struct hybridge_conn conn;
@@ -95,7 +95,7 @@ struct h2_stream {
 	struct h2_stream *prev;
 	struct h2_stream *next;
 	int32_t id;
-	bool eof; /* the peer's END_STREAM has come */
+	bool eof;       /* the peer's END_STREAM has come */
 	bool is_unborn; /* server: no owner has been told of it yet */
 	bool is_refused;
 	bool is_answered;
@@ -104,8 +104,9 @@ struct h2_stream {
 	unsigned int pass; /* session->pass when something was written last */
 	int heading; /* client: status, while the answer's head comes in */
 	int status;
-	char *reason;  /* client: or NULL; owned */
-	uint8_t *lent; /* what has just come, in the session's buffer */
+	char *reason;          /* client: or NULL; owned */
+	struct h2_stash stash; /* has come, and waits; the window bounds it */
+	uint8_t *lent;         /* what has just come, in the session's chunk */
 	size_t lent_len;
 	const uint8_t *borrowed; /* what is just being written */
 	size_t borrowed_len;

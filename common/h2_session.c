@@ -188,10 +188,16 @@ static void run_flush(struct hybridge_task *task)
 /* A batch; true when there may be more. */
 static bool read_some(struct hybridge_h2 *session)
 {
-	uint8_t *buf = loop_scratch(session->loop)->frames;
-	ssize_t n = hybridge_conn_read(session->conn, buf, SCRATCH_PLAIN);
-	ssize_t used;
+	struct scratch *scratch = loop_scratch(session->loop);
+	struct h2_chunk *chunk = h2_chunk_fresh(&scratch->frames);
+	ssize_t n, used;
 
+	if (!chunk) {
+		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
+		return false;
+	}
+	n = hybridge_conn_read(session->conn, chunk->bytes + SCRATCH_HEAD,
+			       SCRATCH_PLAIN);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n == 0 && session->is_draining && session->num_streams == 0) {
@@ -205,9 +211,10 @@ static bool read_some(struct hybridge_h2 *session)
 		return false;
 	}
 	session->heard_us = hybridge_loop_now_us(session->loop);
-	session->bytes = buf;
+	session->chunk = chunk;
 	session->is_reading = true;
-	used = nghttp2_session_mem_recv(session->ng, buf, (size_t)n);
+	used = nghttp2_session_mem_recv(session->ng,
+					chunk->bytes + SCRATCH_HEAD, (size_t)n);
 	session->is_reading = false;
 	if (used < 0)
 		h2_lose(session, EPROTO, HYBRIDGE_EPROTOCOL,

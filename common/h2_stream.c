@@ -2,7 +2,7 @@
  * h2_stream.c - one stream of an HTTP/2 session, behind conn.h's calls.
  *
  * Theory of operation.  What comes is lent to the owner where it lies, in the
- * session's buffer, and only what it leaves is kept (conn.stash): at most a window, for
+ * session's chunk, and only what it leaves is kept (@stash): at most a window, for
  * windows open as the owner reads.  What is written goes out with what other streams
  * write in this turn; a large piece goes at once, from where it lies.  What flow
  * control or the connection does not take is kept (conn.out), and then the owner is told
@@ -56,6 +56,7 @@ static void release(struct h2_stream *stream)
 	detach(stream);
 	free(stream->reason);
 	stream->reason = NULL;
+	h2_stash_free(&stream->stash);
 	stream->lent_len = 0;
 	conn_release(&stream->conn);
 	if (session)
@@ -122,7 +123,7 @@ static void consume(struct h2_stream *stream, size_t len)
 static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
-	size_t n = queue_take(&conn->stash, buf, len);
+	size_t n = h2_stash_take(&stream->stash, buf, len);
 
 	if (n == 0 && stream->lent_len > 0) {
 		n = stream->lent_len < len ? stream->lent_len : len;
@@ -138,6 +139,26 @@ static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 		return 0;
 	errno = conn->in_error ? conn->in_error : EAGAIN;
 	return -1;
+}
+
+/* In place, unless what lies before it is another stream's, or it waited. */
+static ssize_t stream_take(struct hybridge_conn *conn, uint8_t **buf)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+	const struct h2_chunk *chunk =
+		stream->session ? stream->session->chunk : NULL;
+	size_t len = stream->lent_len;
+
+	if (len == 0 || !chunk || stream->stash.len > 0 ||
+	    (size_t)(stream->lent - chunk->bytes) <
+		    chunk->pinned + SCRATCH_HEAD) {
+		*buf = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
+		return stream_read(conn, *buf, SCRATCH_PLAIN);
+	}
+	*buf = stream->lent;
+	stream->lent_len = 0;
+	consume(stream, len);
+	return (ssize_t)len;
 }
 
 static bool goes_at_once(const struct h2_stream *stream, size_t len)
@@ -234,7 +255,7 @@ static int stream_end(struct hybridge_conn *conn)
 static void stream_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
-	size_t unread = queue_len(&conn->stash) + stream->lent_len;
+	size_t unread = stream->stash.len + stream->lent_len;
 	bool waits = !stream->eof || queue_len(&conn->out) > 0;
 
 	conn->on_ready = nobody_ready;
@@ -248,12 +269,13 @@ static void stream_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	}
 	conn->draining = true;
 	stream->lent_len = 0;
-	queue_free(&conn->stash);
+	h2_stash_free(&stream->stash);
 	consume(stream, unread);
 }
 
 static const struct conn_ops stream_ops = {
 	.read = stream_read,
+	.take = stream_take,
 	.write = stream_write,
 	.flush = stream_flush,
 	.pending = stream_pending,
@@ -288,7 +310,8 @@ struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)
 {
 	struct hybridge_conn *conn = &stream->conn;
-	bool waits = queue_len(&conn->stash) > 0;
+	struct h2_chunk *chunk = stream->session->chunk;
+	bool waits = stream->stash.len > 0;
 
 	if (conn->draining) {
 		consume(stream, len);
@@ -302,7 +325,8 @@ void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)
 		conn->on_ready(conn->owner, conn);
 	}
 	if (stream->lent_len > 0 &&
-	    queue_add(&conn->stash, stream->lent, stream->lent_len) != 0) {
+	    h2_stash_add(&stream->stash, chunk, stream->lent,
+			 stream->lent_len) != 0) {
 		conn->in_error = ENOMEM;
 		hybridge_conn_again(conn);
 	}

@@ -31,6 +31,7 @@
 #include <hybridge/log.h>
 
 #include "resolve.h"
+#include "h2_stash.h"
 #include "scratch.h"
 #include "timer.h"
 
@@ -289,6 +290,7 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 		close(loop->nudge.fd);
 	if (loop->alarm.fd >= 0)
 		close(loop->alarm.fd);
+	h2_chunk_drop(loop->scratch.frames);
 	timer_heap_free(&loop->timers);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop);

@@ -287,12 +287,12 @@ static void finish_if_broken(struct hybridge_pump *pump)
 /* One batch; true when there may be more. */
 static bool carry_to_tcp(struct hybridge_pump *pump)
 {
-	uint8_t *buf = loop_scratch(pump->loop)->plain;
+	uint8_t *buf;
 	ssize_t n;
 
 	if (!pump->tcp || pump->ws_gone || hybridge_conn_pending(pump->tcp) > 0)
 		return false;
-	n = hybridge_conn_read(pump->ws, buf, SCRATCH_PLAIN);
+	n = hybridge_conn_take(pump->ws, &buf);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n == 0 && pump->close_received) {

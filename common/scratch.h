@@ -8,12 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct hybridge_conn;
-struct hybridge_loop;
+#include <hybridge/conn.h>
+
+struct h2_chunk;
 
 #define SCRATCH_IN    (128 * 1024)
 #define SCRATCH_OUT   (192 * 1024)
-#define SCRATCH_HEAD  16 /* room for a frame header in front of a payload */
+#define SCRATCH_HEAD   HYBRIDGE_CONN_HEAD
 #define SCRATCH_PLAIN ((size_t)128 * 1024)
 #define SCRATCH_RECORD ((size_t)16 * 1024) /* most that a TLS record holds */
 
@@ -22,7 +23,8 @@ struct hybridge_loop;
  * @in_owner:  Whose records are in @in, between @in_at and @in_end
  * @out_owner: Whose records are in @out; must be sent before anybody else's
  * @plain:     What a pump or splice has just read, until it returns
- * @frames:    What an HTTP/2 session has just read, until its streams have seen it
+ * @frames:    What an HTTP/2 session has just read, until its streams have seen it; owned,
+ *             NULL before the first
  * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
  * @draining:  Connections that were closed in good order and are not gone yet
  */
@@ -37,7 +39,7 @@ struct scratch {
 	uint8_t out[SCRATCH_OUT];
 	uint8_t plain[SCRATCH_HEAD + SCRATCH_PLAIN];
 	size_t gathered_len;
-	uint8_t frames[SCRATCH_PLAIN];
+	struct h2_chunk *frames;
 	uint8_t gathered[SCRATCH_RECORD];
 };
 

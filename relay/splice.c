@@ -20,14 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/scratch.h"
 #include "transform.h"
 
 #define BATCHES_PER_TURN 4 /* then others have their turn */
 #define SILENT_PINGS     3
 
-_Static_assert(SCRATCH_HEAD >= TRANSFORM_ROOM,
-	       "a header fits before the scratch buffer");
+_Static_assert(HYBRIDGE_CONN_HEAD >= TRANSFORM_ROOM,
+	       "a header fits before what is taken");
 
 struct leg {
 	struct hybridge_conn *conn;
@@ -267,8 +266,7 @@ static bool carry(struct splice *splice, enum splice_side from)
 	if (splice->is_over || leg->gone ||
 	    hybridge_conn_pending(splice->legs[other(from)].conn) > 0)
 		return false;
-	buf = loop_scratch(splice->loop)->plain + SCRATCH_HEAD;
-	n = hybridge_conn_read(leg->conn, buf, SCRATCH_PLAIN);
+	n = hybridge_conn_take(leg->conn, &buf);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n > 0) {

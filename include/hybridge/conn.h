@@ -90,6 +90,16 @@ bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn);
  */
 ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len);
 
+/** HYBRIDGE_CONN_HEAD - Bytes before what hybridge_conn_take() gives that may be overwritten */
+#define HYBRIDGE_CONN_HEAD 16
+
+/**
+ * hybridge_conn_take() - As hybridge_conn_read(), of a batch, without a copy where possible
+ * @buf: Set to where the bytes are: in memory of the loop, the caller's to change until it
+ *       returns to the loop, or reads again
+ */
+ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf);
+
 /**
  * hybridge_conn_unread() - Put bytes back in front of what will be read next
  * Return: 0, or -1 when out of memory

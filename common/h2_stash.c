@@ -1,0 +1,143 @@
+/*
+ * h2_stash.c - what has come for a stream and waits for its owner.
+ */
+#include "h2_stash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A piece that stays in its chunk pins four times as much at most. */
+#define STAYS ((size_t)32 * 1024)
+#define ROOM  ((size_t)1024) /* of one that is copied, for more of its kind */
+
+struct h2_piece {
+	struct h2_piece *next;
+	struct h2_chunk *chunk; /* NULL: it is in @own */
+	const uint8_t *at;
+	size_t len;
+	size_t used; /* of @own */
+	size_t room;
+	uint8_t own[];
+};
+
+struct h2_chunk *h2_chunk_fresh(struct h2_chunk **kept)
+{
+	struct h2_chunk *chunk = *kept;
+
+	if (!chunk || chunk->refs > 1) {
+		h2_chunk_drop(chunk);
+		chunk = malloc(sizeof(*chunk));
+		*kept = chunk;
+		if (!chunk)
+			return NULL;
+		chunk->refs = 1;
+	}
+	chunk->pinned = 0;
+	return chunk;
+}
+
+void h2_chunk_drop(struct h2_chunk *chunk)
+{
+	if (chunk && --chunk->refs == 0)
+		free(chunk);
+}
+
+static void append(struct h2_stash *stash, struct h2_piece *piece)
+{
+	if (stash->last)
+		stash->last->next = piece;
+	else
+		stash->first = piece;
+	stash->last = piece;
+}
+
+static struct h2_piece *make_piece(struct h2_stash *stash, size_t room)
+{
+	struct h2_piece *piece = malloc(sizeof(*piece) + room);
+
+	if (!piece)
+		return NULL;
+	*piece = (struct h2_piece){.room = room, .at = piece->own};
+	append(stash, piece);
+	return piece;
+}
+
+static int pin(struct h2_stash *stash, struct h2_chunk *chunk,
+	       const uint8_t *data, size_t len)
+{
+	struct h2_piece *piece = make_piece(stash, 0);
+	size_t end = (size_t)(data - chunk->bytes) + len;
+
+	if (!piece)
+		return -1;
+	piece->chunk = chunk;
+	piece->at = data;
+	piece->len = len;
+	chunk->refs++;
+	if (chunk->pinned < end)
+		chunk->pinned = end;
+	return 0;
+}
+
+static int copy(struct h2_stash *stash, const uint8_t *data, size_t len)
+{
+	struct h2_piece *piece = stash->last;
+
+	if (!piece || piece->chunk || piece->room - piece->used < len)
+		piece = make_piece(stash, len < ROOM ? ROOM : len);
+	if (!piece)
+		return -1;
+	memcpy(piece->own + piece->used, data, len);
+	piece->used += len;
+	piece->len += len;
+	return 0;
+}
+
+int h2_stash_add(struct h2_stash *stash, struct h2_chunk *chunk,
+		 const uint8_t *data, size_t len)
+{
+	int ret = len >= STAYS ? pin(stash, chunk, data, len)
+			       : copy(stash, data, len);
+
+	if (ret == 0)
+		stash->len += len;
+	return ret;
+}
+
+static void drop_first(struct h2_stash *stash)
+{
+	struct h2_piece *piece = stash->first;
+
+	stash->first = piece->next;
+	if (!stash->first)
+		stash->last = NULL;
+	h2_chunk_drop(piece->chunk);
+	free(piece);
+}
+
+size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len)
+{
+	uint8_t *to = buf;
+	size_t done = 0;
+
+	while (done < len && stash->first) {
+		struct h2_piece *piece = stash->first;
+		size_t n = piece->len < len - done ? piece->len : len - done;
+
+		memcpy(to + done, piece->at, n);
+		piece->at += n;
+		piece->len -= n;
+		done += n;
+		if (piece->len == 0)
+			drop_first(stash);
+	}
+	stash->len -= done;
+	return done;
+}
+
+void h2_stash_free(struct h2_stash *stash)
+{
+	while (stash->first)
+		drop_first(stash);
+	stash->len = 0;
+}
