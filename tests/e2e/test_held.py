@@ -13,7 +13,7 @@ import tap
 from harness import BUILD, DEADLINE, PYTHON, SLOWNESS, World, main, until
 
 MANY = 1000 if SLOWNESS == 1 else 100
-WARM = 4  # connections to the relay that a sender keeps open
+WARM = 8  # connections to the relay that a sender and an agent keep open
 NOHOLD = os.path.join(BUILD, "tests", "shim", "nohold")
 ENOPROTOOPT = 92
 
