@@ -312,12 +312,35 @@ ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)
 			 : conn_receive(conn, buf, len);
 }
 
-ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf)
+/* Most calls only make sure that there is nothing more. */
+static inline bool has_nothing(const struct hybridge_conn *conn)
 {
-	if (conn->ops && queue_len(&conn->back) == 0)
+	return !conn->ssl && !conn->readable && conn->in_error == 0;
+}
+
+/* The rarer ways: from what was given back, from what stands in for a socket. */
+static ssize_t take_otherwise(struct hybridge_conn *conn, uint8_t **buf)
+{
+	if (queue_len(&conn->back) == 0)
 		return conn->ops->take(conn, buf);
 	*buf = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
 	return hybridge_conn_read(conn, *buf, SCRATCH_PLAIN);
+}
+
+ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf)
+{
+	uint8_t *plain;
+
+	if (conn->ops || queue_len(&conn->back) > 0)
+		return take_otherwise(conn, buf);
+	if (has_nothing(conn)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	plain = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
+	*buf = plain;
+	return conn->ssl ? conn_tls_read(conn, plain, SCRATCH_PLAIN)
+			 : conn_receive(conn, plain, SCRATCH_PLAIN);
 }
 
 int hybridge_conn_unread(struct hybridge_conn *conn, const void *buf,
@@ -363,7 +386,9 @@ int hybridge_conn_write(struct hybridge_conn *conn, const void *buf, size_t len)
 
 size_t hybridge_conn_pending(const struct hybridge_conn *conn)
 {
-	return conn->ops ? conn->ops->pending(conn) : queue_len(&conn->out);
+	size_t len = queue_len(&conn->out);
+
+	return len == 0 || !conn->ops ? len : conn->ops->pending(conn);
 }
 
 bool hybridge_conn_hung_up(const struct hybridge_conn *conn)

@@ -171,11 +171,28 @@ static int why_no_more(struct hybridge_conn *conn, int ret)
 	}
 }
 
+/* Whether OpenSSL would only say so: most calls make sure that there is nothing more. */
+static bool has_nothing(const struct hybridge_conn *conn)
+{
+	const struct scratch *scratch = loop_scratch(conn->loop);
+
+	return !conn->readable && conn->in_error == 0 &&
+	       queue_len(&conn->stash) == 0 &&
+	       (scratch->in_owner != conn ||
+		scratch->in_at == scratch->in_end) &&
+	       SSL_has_pending(conn->ssl) == 0 &&
+	       SSL_get_shutdown(conn->ssl) == 0;
+}
+
 ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len)
 {
 	size_t have = 0;
 	int error = 0;
 
+	if (has_nothing(conn)) {
+		errno = EAGAIN;
+		return -1;
+	}
 	ERR_clear_error();
 	while (have < len) {
 		size_t n = 0;
