@@ -132,6 +132,8 @@ void sessions_retire(struct agent *agent)
 
 void sessions_free(struct agent *agent)
 {
-	while (agent->sessions)
-		forget(agent, agent->sessions);
+	struct sessions *at, *next;
+
+	DL_FOREACH_SAFE (agent->sessions, at, next)
+		forget(agent, at);
 }

@@ -72,6 +72,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame,
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2 gives the signature */
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
 		     const uint8_t *name, size_t name_len, const uint8_t *value,
 		     size_t value_len, uint8_t flags, void *data)
@@ -224,6 +225,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code,
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2 gives the signature */
 static ssize_t read_length(nghttp2_session *ng, uint8_t type, int32_t id,
 			   int32_t session_window, int32_t stream_window,
 			   uint32_t frame_max, void *data)
@@ -238,6 +240,7 @@ static ssize_t read_length(nghttp2_session *ng, uint8_t type, int32_t id,
 					: (ssize_t)H2_FRAME_MAX;
 }
 
+/* NOLINTNEXTLINE(readability-*): nghttp2 gives the signature */
 static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 		       size_t len, uint32_t *flags, nghttp2_data_source *source,
 		       void *data)

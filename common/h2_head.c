@@ -193,7 +193,7 @@ void h2_head_answer(struct h2_stream *stream, struct hybridge_span name,
 
 int hybridge_h2_status(const struct hybridge_conn *conn, const char **reason)
 {
-	const struct h2_stream *stream = h2_stream_of(conn);
+	const struct h2_stream *stream = h2_stream_view(conn);
 
 	*reason = stream->reason ? stream->reason : "";
 	return stream->status;
@@ -201,7 +201,7 @@ int hybridge_h2_status(const struct hybridge_conn *conn, const char **reason)
 
 bool hybridge_h2_refused(const struct hybridge_conn *conn)
 {
-	return h2_stream_of(conn)->is_refused;
+	return h2_stream_view(conn)->is_refused;
 }
 
 /* Sending either. */
@@ -212,15 +212,26 @@ struct fields {
 	size_t len;
 };
 
+/* nghttp2 does not write there, but its type has no const. */
+static uint8_t *bytes_of(const char *text)
+{
+	union {
+		const char *text;
+		uint8_t *bytes;
+	} same = {text};
+
+	return same.bytes;
+}
+
 static void field(struct fields *fields, const char *name,
 		  struct hybridge_span value, uint8_t flags)
 {
 	if (fields->len == FIELDS_MAX)
 		return;
 	fields->list[fields->len++] = (nghttp2_nv){
-		.name = (uint8_t *)(uintptr_t)name,
+		.name = bytes_of(name),
 		.namelen = strlen(name),
-		.value = (uint8_t *)(uintptr_t)value.text,
+		.value = bytes_of(value.text),
 		.valuelen = value.len,
 		.flags = flags,
 	};

@@ -153,7 +153,17 @@ HYBRIDGE_MUSTUSE struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 						 void *owner);
 
 /** h2_stream_of() - The stream behind a connection that is one */
-struct h2_stream *h2_stream_of(const struct hybridge_conn *conn);
+static inline struct h2_stream *h2_stream_of(struct hybridge_conn *conn)
+{
+	return hybridge_container(conn, struct h2_stream, conn);
+}
+
+/** h2_stream_view() - The same, to look at */
+static inline const struct h2_stream *
+h2_stream_view(const struct hybridge_conn *conn)
+{
+	return (const struct h2_stream *)(const void *)conn;
+}
 
 /** h2_stream_came() - Bytes came: lends them to the owner, keeps what it does not take */
 void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len);

@@ -22,11 +22,6 @@
 _Static_assert(offsetof(struct h2_stream, conn) == 0,
 	       "a stream is freed as a connection");
 
-struct h2_stream *h2_stream_of(const struct hybridge_conn *conn)
-{
-	return (struct h2_stream *)(uintptr_t)conn;
-}
-
 static void nobody_ready(void *owner, struct hybridge_conn *conn)
 {
 	(void)owner;
@@ -231,7 +226,7 @@ static int stream_flush(struct hybridge_conn *conn)
 
 static size_t stream_pending(const struct hybridge_conn *conn)
 {
-	const struct h2_stream *stream = h2_stream_of(conn);
+	const struct h2_stream *stream = h2_stream_view(conn);
 
 	if (!stream->session || stream->is_stuck ||
 	    stream->pass != stream->session->pass)

@@ -97,7 +97,8 @@ static int parse_status_line(struct hybridge_span line,
 			return 400;
 		out->status = out->status * 10 + (line.text[i] - '0');
 	}
-	out->reason = text_trim((struct hybridge_span){line.text + 3, line.len - 3});
+	out->reason =
+		text_trim((struct hybridge_span){line.text + 3, line.len - 3});
 	return out->status >= 100 ? 0 : 400;
 }
 

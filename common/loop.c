@@ -30,8 +30,8 @@
 
 #include <hybridge/log.h>
 
-#include "resolve.h"
 #include "h2_stash.h"
+#include "resolve.h"
 #include "scratch.h"
 #include "timer.h"
 

@@ -12,10 +12,10 @@
 
 struct h2_chunk;
 
-#define SCRATCH_IN    (128 * 1024)
-#define SCRATCH_OUT   (192 * 1024)
+#define SCRATCH_IN     (128 * 1024)
+#define SCRATCH_OUT    (192 * 1024)
 #define SCRATCH_HEAD   HYBRIDGE_CONN_HEAD
-#define SCRATCH_PLAIN ((size_t)128 * 1024)
+#define SCRATCH_PLAIN  ((size_t)128 * 1024)
 #define SCRATCH_RECORD ((size_t)16 * 1024) /* most that a TLS record holds */
 
 /**

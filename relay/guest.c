@@ -135,6 +135,10 @@ void guests_drain(struct relay *relay)
 
 void guests_drop(struct relay *relay)
 {
-	while (relay->guests)
-		guest_drop(relay->guests);
+	struct guest *guest;
+	struct guest *next;
+
+	DL_FOREACH_SAFE (relay->guests, guest, next) {
+		guest_drop(guest);
+	}
 }

@@ -111,11 +111,11 @@ hybridge_h2_open(struct hybridge_h2 *session,
  *
  * Return: HTTP status, 0 before the answer
  */
-int hybridge_h2_status(const struct hybridge_conn *stream, const char **reason);
+int hybridge_h2_status(const struct hybridge_conn *conn, const char **reason);
 
 /** hybridge_h2_refused() - Client: it broke without having been looked at, so that it may
  * be asked for again elsewhere (RFC 9113 8.7) */
-bool hybridge_h2_refused(const struct hybridge_conn *stream);
+bool hybridge_h2_refused(const struct hybridge_conn *conn);
 
 /** hybridge_h2_is_stream() - Whether a connection is a stream of a session */
 bool hybridge_h2_is_stream(const struct hybridge_conn *conn);
@@ -137,7 +137,7 @@ struct hybridge_h2_answer {
  * Return: 0, or -1 with errno when the stream is broken or was answered already
  */
 HYBRIDGE_MUSTUSE int
-hybridge_h2_answer(struct hybridge_conn *stream,
+hybridge_h2_answer(struct hybridge_conn *conn,
 		   const struct hybridge_h2_answer *answer);
 
 #endif

@@ -70,6 +70,7 @@ static void every_setting_is_read(void **state)
 				     "HYBRIDGE_IDLE_EXIT=2h\n"
 				     "HYBRIDGE_STATUS_LISTEN=[::1]:9471\n"
 				     "HYBRIDGE_FAST_CRYPTO=off\n"
+				     "HYBRIDGE_HTTP2=off\n"
 				     "HYBRIDGE_LOG_LEVEL=debug\n"
 				     "HYBRIDGE_LOG_FORMAT=json\n"
 				     "HYBRIDGE_SENDER=/x\n"
@@ -87,6 +88,7 @@ static void every_setting_is_read(void **state)
 	assert_int_equal(config.idle_exit_ms, 7200000);
 	assert_string_equal(config.status_listen, "[::1]:9471");
 	assert_int_equal(config.fast_crypto, HYBRIDGE_FAST_CRYPTO_OFF);
+	assert_false(config.http2);
 	assert_int_equal(config.log_level, HYBRIDGE_LOG_DEBUG);
 	assert_int_equal(config.log_format, HYBRIDGE_LOG_JSON);
 	hybridge_config_free(&config);

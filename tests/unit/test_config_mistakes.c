@@ -109,6 +109,8 @@ static const struct {
 	{SQL SQL_HOSTS "HYBRIDGE_STATUS_LISTEN=9471\n",
 	 "FILE:3: HYBRIDGE_STATUS_LISTEN: '9471': port is missing",
 	 "127.0.0.1:9471"},
+	{SQL SQL_HOSTS "HYBRIDGE_HTTP2=1\n",
+	 "FILE:3: HYBRIDGE_HTTP2: '1' is not on or off", ""},
 	{SQL SQL_HOSTS "HYBRIDGE_FAST_CRYPTO=1\n",
 	 "FILE:3: HYBRIDGE_FAST_CRYPTO: '1' is not auto, on or off", ""},
 	{SQL SQL_HOSTS "HYBRIDGE_LOG_LEVEL=loud\n",

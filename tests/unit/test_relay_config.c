@@ -66,6 +66,7 @@ static void load_reads_every_setting(void **state)
 		       "HYBRIDGE_RELAY_RECYCLE=24h\n"
 		       "HYBRIDGE_STATUS_LISTEN=127.0.0.1:0\n"
 		       "HYBRIDGE_FAST_CRYPTO=off\n"
+		       "HYBRIDGE_HTTP2=off\n"
 		       "HYBRIDGE_LOG_LEVEL=debug\n"
 		       "HYBRIDGE_LOG_FORMAT=json\n",
 		       NO_ENV);
@@ -80,6 +81,7 @@ static void load_reads_every_setting(void **state)
 	assert_int_equal(config.recycle_ms, 86400000);
 	assert_string_equal(config.status_listen, "127.0.0.1:0");
 	assert_int_equal(config.fast_crypto, HYBRIDGE_FAST_CRYPTO_OFF);
+	assert_false(config.http2);
 	assert_int_equal(config.log_level, HYBRIDGE_LOG_DEBUG);
 	assert_int_equal(config.log_format, HYBRIDGE_LOG_JSON);
 	assert_true(has_host(&config, "a.test"));
@@ -149,6 +151,7 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 		 "'daily' is no duration", "10s"},
 		{MINIMUM "HYBRIDGE_RELAY_MAX_STREAMS=0\n", "is not a number",
 		 ""},
+		{MINIMUM "HYBRIDGE_HTTP2=1\n", "'1' is not on or off", ""},
 		{MINIMUM "HYBRIDGE_FAST_CRYPTO=1\n",
 		 "'1' is not auto, on or off", ""},
 		{MINIMUM "HYBRIDGE_LOG_LEVEL=loud\n", "'loud' is no level",
