@@ -27,7 +27,7 @@ static inline void mask_block(uint8_t *data, vector wide)
 uint8_t hybridge_ws_mask(uint8_t *data, size_t len, const uint8_t key[static 4],
 			 uint8_t at)
 {
-	vector wide;
+	vector wide = {0};
 	size_t i = 0;
 
 	for (size_t k = 0; k < sizeof(wide); k++)
