@@ -299,6 +299,7 @@ static void come_up(struct control *control, struct hybridge_conn *conn)
 		     HYBRIDGE_STR("conn", control->connection.name),
 		     HYBRIDGE_STR("relay", control->connection.relay.host),
 		     HYBRIDGE_STR("entity", control->connection.relay.entity),
+		     HYBRIDGE_STR("id", control->id),
 		     HYBRIDGE_NUM("failures", control->repeats));
 	control->failure = (struct hybridge_error){0};
 	control->repeats = 0;
@@ -338,14 +339,12 @@ static int ask(struct control *control, struct hybridge_conn *conn,
 	       struct hybridge_error *err)
 {
 	const struct hybridge_connstr *relay = &control->connection.relay;
-	char id[HYBRIDGE_ENDPOINT_UUID_TEXT];
 	char *host = hybridge_endpoint_host(relay->host, relay->port,
 					    !relay->plaintext);
 	char *target;
 	char *headers;
 
-	hybridge_endpoint_uuid(id);
-	target = hybridge_endpoint_target(relay, "listen", id);
+	target = hybridge_endpoint_target(relay, "listen", control->id);
 	headers = hybridge_endpoint_headers(control->token.text,
 					    "hybridge-agent/" HYBRIDGE_VERSION);
 	if (host && target && headers) {
@@ -522,6 +521,7 @@ int control_start(struct agent *agent, struct hybridge_connection *connection,
 	control->agent = agent;
 	control->timer.fire = on_timer;
 	control->reap.run = run_reap;
+	hybridge_endpoint_uuid(control->id);
 	if (hybridge_timer_set(agent->loop, &control->timer, 0) != 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		free(control);

@@ -45,6 +45,8 @@ struct control_stats {
 /**
  * struct control - One control channel
  * @connection: Its configuration; owned
+ * @id:         Who it is to the relay, its sb-hc-id: one for all its life, as the relay knows a
+ *              listener that comes back by it
  * @state:      Changed by control.c's control_move() alone
  * @tls:        Reference, while it dials
  * @token:      What it last told the relay
@@ -60,6 +62,7 @@ struct control_stats {
 struct control {
 	struct agent *agent;
 	struct hybridge_connection connection;
+	char id[HYBRIDGE_ENDPOINT_UUID_TEXT];
 	enum control_state state;
 	SSL_CTX *tls;
 	struct hybridge_token_fetch *fetch;

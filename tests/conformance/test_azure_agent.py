@@ -4,6 +4,7 @@
 import contextlib
 import json
 import socket
+import uuid
 
 import azure_relay
 import servers
@@ -217,6 +218,24 @@ def test_the_daily_recycle_brings_the_listener_back_and_leaves_streams_alone():
         again = azure.listen()
         expect_echo(stream)
         expect_echo(azure.stream(again))
+
+
+def test_a_listener_that_comes_back_has_the_id_it_had_and_another_one_has_its_own():
+    with World() as world, Azure(world) as azure:
+        agent = azure.agent(("127.0.0.1", 9))
+        request = azure.next("listen")
+        own = request.query["sb-hc-id"]
+        assert own == str(uuid.UUID(own)), own
+        control = request.upgrade()
+        agent.wait_log(f"control channel up.*id={own}")
+        control.abort()
+        for _ in range(2):
+            request = azure.next("listen")
+            assert request.query["sb-hc-id"] == own, request.target
+            request.refuse(503, "Busy")
+        azure.agent(("127.0.0.1", 9))
+        ids = [azure.next("listen").query["sb-hc-id"] for _ in range(2)]
+        assert ids.count(own) == 1, ids
 
 
 def test_every_other_end_of_a_control_channel_brings_it_back_too():

@@ -4,12 +4,13 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from xml.etree import ElementTree
 
 from peers import CONTROL, HANDSHAKE, Peer, RelayWith, World, listen_token, main, raw_request
-from peers import request, send_token, target_of, until, upgrade, url
+from peers import request, send_token, servers, target_of, until, upgrade, url
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 LISTENERS_MAX = 25
@@ -304,6 +305,22 @@ def test_a_sender_may_say_which_listeners_it_wants_and_which_not():
         refused = peer.open("n", url(relay, "db"), send_token(relay), wait="refused", headers=headers)
         words = "None of the connected listeners meet the AllowedListeners/DisallowedListeners criteria"
         assert (refused["status"], words in refused["reason"]) == (404, True), refused
+
+
+def test_a_sender_may_ask_for_one_of_our_agents_by_the_id_in_its_log():
+    with World() as world, servers.echo() as target:
+        relay = RelayWith(world, ["db"])
+        peer = Peer(world)
+        agents = [world.agent(relay, {"db": target.at}) for _ in range(2)]
+        for number in range(6):
+            wanted, other = agents[:: 1 if number % 2 else -1]
+            line = wanted.wait_log("control channel up")
+            guid = re.search(r"\bid=(\S+)", line).group(1)
+            opened = [agent.err.count("session opened") for agent in (wanted, other)]
+            headers = {"Microsoft-Relay-AllowedListeners": guid}
+            peer.open(f"s{number}", url(relay, "db"), send_token(relay), headers=headers)
+            until(lambda: wanted.err.count("session opened") > opened[0], "the stream")
+            assert other.err.count("session opened") == opened[1], other.err
 
 
 def test_a_header_that_is_there_twice_where_it_must_not_be_is_400():
