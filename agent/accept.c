@@ -540,6 +540,28 @@ static int read_address(struct stream *stream, const char *text,
 	return -1;
 }
 
+/* The sender's own path and query: at debug alone, as a program may put secrets there. */
+static void log_request(const struct stream *stream)
+{
+	const char *target = stream->address.target;
+	size_t len = strcspn(target, "?");
+	const char *query = target + len + (target[len] ? 1 : 0);
+	char *path;
+	char *own;
+
+	if (!hybridge_log_wanted(HYBRIDGE_LOG_DEBUG))
+		return;
+	path = strndup(target, len);
+	own = hybridge_query_strip(
+		(struct hybridge_span){query, strlen(query)});
+	hybridge_log(HYBRIDGE_LOG_DEBUG, "stream asked for",
+		     HYBRIDGE_STR("conn", stream->control->connection.name),
+		     HYBRIDGE_STR("session", stream->session),
+		     HYBRIDGE_STR("path", path), HYBRIDGE_STR("query", own));
+	free(path);
+	free(own);
+}
+
 void stream_start(struct control *control, const struct hybridge_message *msg)
 {
 	struct agent *agent = control->agent;
@@ -567,6 +589,7 @@ void stream_start(struct control *control, const struct hybridge_message *msg)
 		fail(stream, "accept message not usable", &err);
 		return;
 	}
+	log_request(stream);
 	stream->tls = stream->address.tls ? agent_tls(agent) : NULL;
 	dial_target(stream);
 	/* With a session there is nothing to open meanwhile. */

@@ -2,6 +2,7 @@
 """Microsoft's sender, hyco-ws, at our relay, with our agent and real targets behind it."""
 
 import contextlib
+import re
 import signal
 import time
 
@@ -106,10 +107,19 @@ def test_the_suffix_and_the_query_reach_the_listener_without_what_is_the_relays(
         assert "token" not in query.lower(), "a token went to the listener"
 
 
-def test_a_suffix_is_no_hindrance_to_our_agent():
-    with servers.echo() as target, world_with_agent(target.at) as (_, relay, peer):
-        peer.connect("s", url(relay, "db", QUERY, SUFFIX), send_token(relay))
+def test_the_suffix_and_the_query_reach_our_agents_debug_log_and_are_no_hindrance():
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["db"])
+        agent = world.agent(relay, {"db": target.at}, HYBRIDGE_LOG_LEVEL="debug")
+        peer = Peer(world)
+        query = f"{QUERY}&sb-hc-token={encode(send_token(relay))}"
+        peer.connect("s", url(relay, "db", query, SUFFIX))
         peer.echo("s", 1000)
+        line = agent.wait_log("stream asked for")
+        session = re.search(r"session=(\S+)", line).group(1)
+        agent.wait_log(f"session opened.*session={session}")
+        assert f" path=/$hc/db{SUFFIX} " in line and line.endswith(' query="x=1&y=%2B"'), line
+        assert "sb-hc" not in agent.err and "SharedAccessSignature" not in agent.err, agent.err
 
 
 def test_a_target_that_does_not_read_stops_it_and_nothing_grows():
