@@ -36,6 +36,7 @@
 #define RENEW_PERCENT \
 	5 /* jitter of a renewal, so that agents do not move in step */
 #define RENEW_AGAIN_S 30
+#define RENEW_MAX_S   86400 /* a timer counts no more than 49 days */
 
 static const char *const state_names[] = {
 	[CONTROL_WAITING] = "waiting",     [CONTROL_DIALING] = "dialing",
@@ -182,6 +183,8 @@ static void schedule_renewal(struct control *control)
 		return;
 	if (left < 1)
 		left = 1;
+	if (left > RENEW_MAX_S)
+		left = RENEW_MAX_S;
 	if (hybridge_timer_set(control->agent->loop, &control->timer,
 			       backoff_jitter((uint32_t)left * 1000,
 					      RENEW_PERCENT,
