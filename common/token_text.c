@@ -17,7 +17,8 @@
 
 #define BEARER       "Bearer "
 #define CLAIMS_MAX   8192
-#define SOONEST      5 /* seconds until a renewal */
+#define SOONEST      5              /* seconds until a renewal */
+#define LATEST       253402300799.0 /* the last second of the year 9999 */
 #define UNKNOWN_LIFE HYBRIDGE_ENDPOINT_TOKEN_SECONDS
 #define IS_BLANK(c)  ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
 
@@ -32,20 +33,20 @@ static struct hybridge_span trim(struct hybridge_span text)
 	return text;
 }
 
-/* Seconds since the epoch, as a number or as digits; 0 when it is neither. */
+/* Seconds since the epoch, as a number or as digits; 0 when it is neither, or no time at all. */
 static time_t seconds_of(const json_t *value)
 {
 	const char *digits = json_string_value(value);
+	double number = json_number_value(value);
 	char *end = NULL;
-	long long number;
 
-	if (json_is_number(value))
-		return (time_t)json_number_value(value);
-	if (!digits || digits[0] < '0' || digits[0] > '9')
-		return 0;
-	errno = 0;
-	number = strtoll(digits, &end, 10);
-	return errno == 0 && *end == '\0' ? (time_t)number : 0;
+	if (digits && digits[0] >= '0' && digits[0] <= '9') {
+		errno = 0;
+		number = (double)strtoll(digits, &end, 10);
+		if (errno != 0 || *end != '\0')
+			return 0;
+	}
+	return number > 0 && number <= LATEST ? (time_t)number : 0;
 }
 
 /* Decodes base64url without padding (RFC 7515 2); the length, or -1. */

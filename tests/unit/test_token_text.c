@@ -48,6 +48,17 @@ static void a_token_and_its_end_are_found(void **state)
 		/* {"exp":"soon"} */
 		{"a.eyJleHAiOiJzb29uIn0.c", "a.eyJleHAiOiJzb29uIn0.c", 0,
 		 NOW + 2700},
+		/* No time at all; the last two are {"exp":-5} and {"exp":1e300}. */
+		{"{\"accessToken\":\"t\",\"expires_on\":1e300}", "t", 0,
+		 NOW + 2700},
+		{"{\"accessToken\":\"t\",\"expires_on\":9223372036854775807}",
+		 "t", 0, NOW + 2700},
+		{"{\"accessToken\":\"t\",\"expires_on\":"
+		 "\"9223372036854775807\"}",
+		 "t", 0, NOW + 2700},
+		{"a.eyJleHAiOi01fQ.c", "a.eyJleHAiOi01fQ.c", 0, NOW + 2700},
+		{"a.eyJleHAiOjFlMzAwfQ.c", "a.eyJleHAiOjFlMzAwfQ.c", 0,
+		 NOW + 2700},
 		{"{\"accessToken\":\"t\",\"expires_on\":1800000002}", "t",
 		 NOW + 2, NOW + 5},
 	};
