@@ -105,7 +105,8 @@ $(eval $(call program,hybridge-agent,agent))
 $(eval $(call program,hybridge-relay,relay))
 
 # A unit test may also need the parts of one program: tests/unit/test_relay_x.c links relay/ without its main.
-unit_extra = $(filter-out %/main.o,$(foreach p,sender agent relay cli,$(if $(findstring /test_$(p)_,$(1)),$(call objects,$(p)))))
+parts_of = $(filter-out %/main.o,$(foreach p,sender agent relay cli,$(if $(findstring $(1)$(p)_,$(2)),$(call objects,$(p)))))
+unit_extra = $(call parts_of,/test_,$(1))
 .SECONDEXPANSION:
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call unit_extra,/test_%) $(B)/libcommon.a
 	$(call say,LD    $@)
@@ -135,12 +136,17 @@ $(B)/bench/%: $(B)/bench/%.o $(B)/libcommon.a
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-FUZZ_CC := clang-14
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(wildcard common/*.c) Makefile
+FUZZ_CC     := clang-14
+FUZZ_CFLAGS := $(BASE_CFLAGS) -g -O1 -fno-sanitize-recover=undefined
+$(B)/fuzzed/%.o: %.c Makefile
 	$(call say,CC    $@)
-	$(Q)mkdir -p $(@D) && $(FUZZ_CC) $(filter-out -MMD -MP,$(BASE_CFLAGS)) -g -O1 \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $@ $< $(wildcard common/*.c) $(LIBS)
+	$(Q)mkdir -p $(@D) && $(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+
+# As with the unit tests: tests/fuzz/fuzz_agent_x.c links agent/ without its main.
+fuzz_extra = $(patsubst $(B)/%,$(B)/fuzzed/%,$(call parts_of,/fuzz_,$(1)))
+$(B)/tests/fuzz/fuzz_%: $(B)/fuzzed/tests/fuzz/fuzz_%.o $$(call fuzz_extra,/fuzz_%) $(COMMON:$(B)/%=$(B)/fuzzed/%)
+	$(call say,LD    $@)
+	$(Q)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
 test-tools: programs $(UNIT_TESTS) $(SHIM_TESTS) $(E2E_TOOLS)
 
