@@ -27,13 +27,13 @@ FRESH = "><><"
 class Legs:
     """A world with a proxy on both of the relay's sides."""
 
-    def __init__(self, world, target):
+    def __init__(self, world, target, keys):
         relay = world.relay(["db"])
         self.sender_leg = world.background(delay.Delay(relay.port, 0))
         self.agent_leg = world.background(delay.Delay(relay.port, 0))
         listen = relay.connection("db", "listen", port=self.agent_leg.port)
-        world.agent(relay, {"db": target.at}, strings={"db": listen})
-        self.app = world.app(relay, {"db": "db.corp:5432"}, port=self.sender_leg.port)
+        world.agent(relay, {"db": target.at}, strings={"db": listen}, **keys)
+        self.app = world.app(relay, {"db": "db.corp:5432"}, port=self.sender_leg.port, **keys)
         self.app.sender()
 
     @contextlib.contextmanager
@@ -47,19 +47,29 @@ class Legs:
         assert program.wait() == 0, program.err
 
 
+    def connections(self):
+        return self.sender_leg.connections, self.agent_leg.connections
+
+
+# A connection for each stream, as with Azure.
+OWN = {"HYBRIDGE_HTTP2": "off"}
+SHARED = {"HYBRIDGE_HTTP2": "on"}
+
+
 @contextlib.contextmanager
-def legs():
+def legs(keys):
     with servers.echo() as target, World() as world:
-        yield Legs(world, target)
+        yield Legs(world, target, keys)
 
 
 def test_the_first_stream_takes_two_round_trips_beside_tcp_to_the_relay():
-    with legs() as both, both.stream():
-        assert both.sender_leg.flights[0] == FRESH, both.sender_leg.flights
+    for keys in (OWN, SHARED):
+        with legs(keys) as both, both.stream():
+            assert both.sender_leg.flights[0] == FRESH, both.sender_leg.flights
 
 
 def test_a_stream_over_a_warm_connection_takes_one_round_trip_to_the_relay():
-    with legs() as both:
+    with legs(OWN) as both:
         with both.stream():
             # Its TLS is done when the session tickets have come.
             warm = until(
@@ -73,14 +83,34 @@ def test_a_stream_over_a_warm_connection_takes_one_round_trip_to_the_relay():
 
 
 def test_the_agent_takes_two_round_trips_beside_tcp_after_the_relay_has_asked():
-    with legs() as both:
+    with legs(OWN) as both:
         assert both.agent_leg.connections == 1, "the control channel alone"
         with both.stream():
             # The relay joins the streams at the agent's request, and need not wait for its answer's arrival.
             rendezvous = both.agent_leg.flights[1:]
             assert len(rendezvous) == 1, both.agent_leg.flights
-            assert FRESH.startswith(rendezvous[0]), both.agent_leg.flights
+            # Where the target answers after TLS is done, the session tickets come in between.
+            assert (FRESH + "><").startswith(rendezvous[0]), both.agent_leg.flights
             assert rendezvous[0].startswith("><>"), both.agent_leg.flights
+
+
+def test_a_stream_over_shared_connections_takes_one_round_trip_on_each_side():
+    with legs(SHARED) as both, contextlib.ExitStack() as streams:
+
+        def needs_no_connection():
+            before = both.connections()
+            streams.enter_context(both.stream())
+            return both.connections() == before
+
+        # The first streams teach both ends what the relay can do.
+        until(needs_no_connection, "a stream over what is there")
+        connections, before = both.connections(), [list(one.flights) for one in (both.sender_leg, both.agent_leg)]
+        streams.enter_context(both.stream())
+        assert both.connections() == connections
+        for leg, old in zip((both.sender_leg, both.agent_leg), before):
+            added = [now[len(then) :] for then, now in zip(old, leg.flights)]
+            # The agent is asked on another connection, whose answer there is none.
+            assert sum(one.count(">") for one in added) == 1, (old, leg.flights)
 
 
 if __name__ == "__main__":
