@@ -327,11 +327,11 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 	}
 	snprintf(status, sizeof(status), "%d", answer->status);
 	field(&fields, ":status", text_span(status), 0);
-	if (answer->reason && *answer->reason) {
-		text_printable(reason, sizeof(reason),
-			       text_trim(text_span(answer->reason)));
+	text_printable(
+		reason, sizeof(reason),
+		text_trim(text_span(answer->reason ? answer->reason : "")));
+	if (reason[0])
 		field(&fields, "hybridge-reason", text_span(reason), 0);
-	}
 	field_lines(&fields, lines);
 	ret = nghttp2_submit_response(stream->session->ng, stream->id,
 				      fields.list, fields.len,
