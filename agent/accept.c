@@ -29,6 +29,7 @@
 #include <utlist.h>
 
 #include <hybridge/dial.h>
+#include <hybridge/endpoint.h>
 #include <hybridge/log.h>
 #include <hybridge/preamble.h>
 #include <hybridge/upgrade.h>
@@ -38,7 +39,6 @@
 #include "control.h"
 #include "refusal.h"
 #include "sessions.h"
-#include <hybridge/endpoint.h>
 
 #define TARGET_MS     15000 /* well below the 30 s that an address is good for */
 #define RENDEZVOUS_MS 20000
@@ -488,30 +488,6 @@ static void dial_target(struct stream *stream)
 }
 
 /* Life. */
-
-static bool is_token_char(char c)
-{
-	return c && (strchr("!#$%&'*+-.^_`|~", c) || (c >= '0' && c <= '9') ||
-		     (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
-}
-
-void stream_protocol(const struct hybridge_message *msg, char *out, size_t size)
-{
-	const char *value = "";
-	size_t len = 0;
-
-	for (size_t i = 0; i < msg->num_headers; i++)
-		if (strcasecmp(msg->headers[i].name,
-			       "Sec-WebSocket-Protocol") == 0)
-			value = msg->headers[i].value;
-	value += strspn(value, " \t,");
-	while (is_token_char(value[len]))
-		len++;
-	if (len >= size || !strchr(" \t,", value[len]))
-		len = 0; /* no list of tokens: offer nothing */
-	memcpy(out, value, len);
-	out[len] = '\0';
-}
 
 /* The sender's own id, as its log has it: what comes before the relay's "_G1_G2". */
 static void copy_session(struct stream *stream, const char *id)

@@ -219,6 +219,7 @@ class Gate(Delay):
     async def _serve(self, client_reader, client_writer):
         if self.connections < self.refusals:
             self.connections += 1
+            self.flights.append("")
             client_writer.transport.abort()
             return
         await super()._serve(client_reader, client_writer)
