@@ -139,7 +139,7 @@ static void check_file(const char *content, mode_t mode,
 	char path[] = "/tmp/hybridge-preflight-XXXXXX";
 	int fd = mkstemp(path);
 	struct hybridge_error err = {0};
-	struct preflight flight;
+	struct preflight flight = {0};
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, content, strlen(content)),
@@ -175,7 +175,7 @@ static void what_runs_in_the_end_and_its_loader_are_told(void **state)
 	static const char text[] = "#!/usr/bin/env sh\n";
 	int fd = mkstemp(path);
 	struct hybridge_error err = {0};
-	struct preflight flight;
+	struct preflight flight = {0};
 
 	(void)state;
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
@@ -192,7 +192,7 @@ static void setuid_programs_are_privileged(void **state)
 	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int fd = mkstemp(path);
 	struct hybridge_error err = {0};
-	struct preflight flight;
+	struct preflight flight = {0};
 	char buf[4096];
 	ssize_t n = read(from, buf, sizeof(buf));
 

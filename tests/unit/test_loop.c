@@ -7,8 +7,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include <libwebsockets.h>
-
 /* A pipe end that is watched, and what happened to it. */
 struct probe {
 	struct fixture *fx;
@@ -491,74 +489,6 @@ static void a_loop_that_is_freed_runs_what_was_deferred_and_posted(void **state)
 	assert_non_null(strchr(trace, 'b'));
 }
 
-/* What lws does on its own, between our turns. */
-struct outside {
-	lws_sorted_usec_list_t sul;
-	struct letter letter;
-	struct alarm alarm;
-	bool stop;
-};
-
-static void on_outside(lws_sorted_usec_list_t *sul)
-{
-	struct outside *outside = lws_container_of(sul, struct outside, sul);
-
-	if (outside->stop)
-		hybridge_loop_stop(outside->letter.loop);
-	else
-		hybridge_loop_defer(outside->letter.loop,
-				    &outside->letter.task);
-}
-
-static void work_deferred_by_an_lws_callback_does_not_wait(void **state)
-{
-	struct fixture *fx = *state;
-	struct outside outside = {0};
-
-	letters_open(fx, &outside.letter, 1);
-	outside.letter.stops = true;
-	hybridge_loop_guest(fx->loop, true);
-	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
-			 on_outside, 1000);
-	run_briefly(fx);
-	assert_string_equal(trace, "a");
-}
-
-static void a_stop_by_an_lws_callback_is_heeded_at_once(void **state)
-{
-	struct fixture *fx = *state;
-	struct outside outside = {.stop = true};
-
-	letters_open(fx, &outside.letter, 1);
-	hybridge_loop_guest(fx->loop, true);
-	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
-			 on_outside, 1000);
-	run_briefly(fx);
-	fixture_step(fx, 5); /* and it runs again */
-}
-
-static void lws_is_served_while_it_has_guests_and_no_longer(void **state)
-{
-	struct fixture *fx = *state;
-	struct outside outside = {.stop = true};
-
-	letters_open(fx, &outside.letter, 1);
-	hybridge_loop_guest(fx->loop, true);
-	hybridge_loop_guest(fx->loop, true);
-	hybridge_loop_guest(fx->loop, false);
-	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
-			 on_outside, 1000);
-	run_briefly(fx);
-	hybridge_loop_guest(fx->loop, false);
-	/* cppcheck-suppress unreadVariable; on_outside() would read it */
-	outside.stop = false;
-	lws_sul_schedule(hybridge_loop_lws(fx->loop), 0, &outside.sul,
-			 on_outside, 1000);
-	fixture_step(fx, 20);
-	assert_string_equal(trace, "");
-	lws_sul_cancel(&outside.sul);
-}
-
 static void a_process_with_many_descriptors_has_loops_too(void **state)
 {
 	struct fixture *fx;
@@ -600,9 +530,6 @@ int main(void)
 		WITH_LOOP(posts_from_threads_run_in_the_loop),
 		cmocka_unit_test(
 			a_loop_that_is_freed_runs_what_was_deferred_and_posted),
-		WITH_LOOP(work_deferred_by_an_lws_callback_does_not_wait),
-		WITH_LOOP(a_stop_by_an_lws_callback_is_heeded_at_once),
-		WITH_LOOP(lws_is_served_while_it_has_guests_and_no_longer),
 		cmocka_unit_test(a_process_with_many_descriptors_has_loops_too),
 		cmocka_unit_test(freeing_nothing_is_fine),
 	};
