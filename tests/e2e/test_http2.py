@@ -8,13 +8,14 @@ import clients
 import harness
 import servers
 import transfer
-from harness import World, main, until
+from harness import SLOWNESS, World, main, until
 from test_many import open_many, use_all
 
 # Here the keys decide, not the environment of the run.
 harness.CLEAN_ENV.pop("HYBRIDGE_HTTP2", None)
 
-MANY = 60
+# Where a handshake takes valgrind half a second, so many at once would take too long.
+MANY = 60 if SLOWNESS < 10 else 15
 FEW = 8  # the control channel, sessions of sender and agent, what was dialled before them
 
 # Where it is turned off; then every stream has a connection of its own.
