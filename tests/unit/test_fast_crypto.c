@@ -271,6 +271,7 @@ static size_t encrypted_by_it(const struct world *world, size_t which)
 static void records_really_go_through_it_and_off_they_do_not(void **state)
 {
 	struct gcm_kernels *kernels =
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): the test plays the library */
 		(struct gcm_kernels *)(uintptr_t)gcm_kernel_load();
 	struct world world;
 

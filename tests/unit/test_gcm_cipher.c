@@ -119,12 +119,12 @@ static void try_wrong(struct world *world)
 	static struct sealed sealed, copy;
 
 	seal(world, world->theirs, 77, 13, &sealed);
-	for (size_t bit = 0; bit < (77 + TAG_LEN) * 8; bit++) {
+	for (size_t bit = 0; bit < (size_t)(77 + TAG_LEN) * 8; bit++) {
 		uint8_t *byte;
 
 		copy = sealed;
-		byte = bit < 77 * 8 ? &copy.data[bit / 8]
-				    : &copy.tag[bit / 8 - 77];
+		byte = bit < (size_t)77 * 8 ? &copy.data[bit / 8]
+					    : &copy.tag[bit / 8 - 77];
 		*byte ^= (uint8_t)(1U << bit % 8);
 		assert_int_equal(unseal(world, world->ours, 13, &copy), 0);
 	}
@@ -174,6 +174,7 @@ static void try_other_ivs(struct world *world)
 		uint8_t out[2][100], tag[2][TAG_LEN];
 		const EVP_CIPHER *both[] = {world->ours, world->theirs};
 
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 		for (size_t i = 0; i < NUM(both); i++) {
 			EVP_CIPHER_CTX *ctx =
 				start(both[i], world->key, world->iv, len, 1);
