@@ -233,12 +233,25 @@ static void linger(void *owner, struct hybridge_conn *conn)
 	destroy(conn, conn->out_error != 0 || !conn->ended);
 }
 
+int conn_be_patient(struct hybridge_conn *conn)
+{
+	conn->waiting = queue_len(&conn->out);
+	return hybridge_timer_set(conn->loop, &conn->patience, PATIENCE_MS);
+}
+
+bool conn_goes_on(struct hybridge_conn *conn)
+{
+	return queue_len(&conn->out) < conn->waiting &&
+	       conn_be_patient(conn) == 0;
+}
+
 static void out_of_patience(struct hybridge_timer *timer)
 {
 	struct hybridge_conn *conn =
 		hybridge_container(timer, struct hybridge_conn, patience);
 
-	destroy(conn, !conn->ended);
+	if (!conn_goes_on(conn))
+		destroy(conn, !conn->ended);
 }
 
 void conn_drop_draining(struct hybridge_loop *loop)
@@ -442,7 +455,7 @@ void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	conn->on_ready = linger;
 	conn->owner = NULL;
 	if (how == HYBRIDGE_CONN_RESET || hybridge_conn_end(conn) != 0 ||
-	    hybridge_timer_set(conn->loop, &conn->patience, PATIENCE_MS) != 0) {
+	    conn_be_patient(conn) != 0) {
 		destroy(conn, true);
 		return;
 	}

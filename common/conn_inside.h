@@ -43,6 +43,7 @@ struct hybridge_conn {
 	struct hybridge_task flush;
 	struct hybridge_task reap;
 	struct hybridge_timer patience;
+	size_t waiting; /* length of @out when @patience was armed */
 	struct hybridge_conn *next; /* while draining */
 	struct hybridge_conn *prev;
 	SSL *ssl;
@@ -70,6 +71,18 @@ struct hybridge_conn {
  */
 void conn_init(struct hybridge_conn *conn, struct hybridge_loop *loop,
 	       hybridge_conn_fn *on_ready, void *owner);
+
+/**
+ * conn_be_patient() - Arm @patience of a connection that is being closed
+ * Return: 0, or -1 when out of memory
+ */
+HYBRIDGE_MUSTUSE int conn_be_patient(struct hybridge_conn *conn);
+
+/**
+ * conn_goes_on() - When @patience is over: whether to go on waiting, which is armed then
+ * A peer that takes what is pending, however slowly, gets all of it.
+ */
+bool conn_goes_on(struct hybridge_conn *conn);
 
 /** conn_release() - Free @conn at the end of the turn, its queues and tasks at once */
 void conn_release(struct hybridge_conn *conn);

@@ -15,7 +15,6 @@
 
 #include <utlist.h>
 
-#define PATIENCE_MS  5000
 #define AT_ONCE      ((size_t)16 * 1024) /* from here on, written without a copy */
 #define PENDING_FREE ((size_t)64 * 1024) /* may wait for the end of the turn */
 
@@ -71,8 +70,11 @@ static void reset(struct h2_stream *stream)
 
 static void out_of_patience(struct hybridge_timer *timer)
 {
-	reset(h2_stream_of(
-		hybridge_container(timer, struct hybridge_conn, patience)));
+	struct hybridge_conn *conn =
+		hybridge_container(timer, struct hybridge_conn, patience);
+
+	if (!conn_goes_on(conn))
+		reset(h2_stream_of(conn));
 }
 
 /*
@@ -257,8 +259,7 @@ static void stream_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	conn->owner = NULL;
 	if (how == HYBRIDGE_CONN_RESET || !stream->session ||
 	    hybridge_conn_end(conn) != 0 ||
-	    (waits && hybridge_timer_set(conn->loop, &conn->patience,
-					 PATIENCE_MS) != 0)) {
+	    (waits && conn_be_patient(conn) != 0)) {
 		reset(stream);
 		return;
 	}

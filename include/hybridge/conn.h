@@ -162,8 +162,9 @@ bool hybridge_conn_ended(const struct hybridge_conn *conn);
 enum hybridge_conn_how {
 	/*
 	 * What is pending still goes out, then FIN; what still comes in is
-	 * discarded until the peer's FIN, 5 s at most, so that no reset
-	 * overtakes our last bytes.
+	 * discarded until the peer's FIN, so that no reset overtakes our last
+	 * bytes.  Given up when nothing has moved on for 5 s: what is pending
+	 * then is lost, and that is a reset.
 	 */
 	HYBRIDGE_CONN_ORDERLY,
 	HYBRIDGE_CONN_RESET, /* RST: the other end must not take it for an end */

@@ -21,7 +21,7 @@ from azure_ws import (
     TEXT,
     WebSocket,
 )
-from harness import SLOWNESS, World, main, tap
+from harness import SLOWNESS, World, main, tap, until
 
 KIB = 1 << 10
 
@@ -376,6 +376,8 @@ def test_a_relay_that_vanishes_is_noticed_by_its_silence():
                 end.settimeout(20 * SLOWNESS)
                 expect_reset(end)
                 end.close()
+            # Each end is told of before its line is in the log.
+            until(lambda: agent.err.count("end=ws_silent") >= 2, "both streams' ends in the log")
             assert agent.err.count("end=ws_silent") == 2, agent.err
 
 

@@ -3,8 +3,11 @@
  */
 #include "engine_flow.h"
 
-#define MANY  (3u << 20)
-#define SMALL 4096 /* the kernel makes it a little more */
+#define MANY     (3u << 20)
+#define SLOWLY   ((uint64_t)64 * 1024)
+#define SLICE    4096
+#define SLICE_MS 500  /* 16 slices: 8 s, while a standstill is given 5 */
+#define SMALL    4096 /* the kernel makes it a little more */
 
 static void streams_cross_byte_for_byte_both_ways(void **state)
 {
@@ -212,6 +215,34 @@ static void an_orderly_close_waits_for_a_peer_that_ended_first(void **state)
 	FIXTURE_UNTIL(fx, fcntl(fds[0], F_GETFD) == -1);
 }
 
+/* It takes longer than a connection that stands still is waited for. */
+static void an_orderly_close_loses_nothing_to_a_slow_peer(void **state)
+{
+	struct fixture *fx = *state;
+	struct end end;
+	char buf[SLICE];
+	uint64_t got = 0;
+	ssize_t n;
+	int fds[2];
+
+	fixture_tcp_pair(fds, SMALL);
+	end_open(fx, &end, fds[0]);
+	end.limit = 0;
+	write_known(end.conn, SLOWLY);
+	end_close(&end, HYBRIDGE_CONN_ORDERLY);
+	while ((n = fixture_recv(fx, fds[1], buf, sizeof(buf))) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			if ((uint8_t)buf[i] != fixture_byte(got + (uint64_t)i))
+				fail_msg("byte %zu", (size_t)got + (size_t)i);
+		got += (uint64_t)n;
+		fixture_step(fx, SLICE_MS);
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(got, SLOWLY);
+	close(fds[1]);
+	FIXTURE_UNTIL(fx, fcntl(fds[0], F_GETFD) == -1);
+}
+
 static void a_reset_reaches_the_peer_as_econnreset(void **state)
 {
 	struct fixture *fx = *state;
@@ -414,6 +445,7 @@ int main(void)
 		WITH_LOOP(an_end_follows_what_is_pending_and_reading_goes_on),
 		WITH_LOOP(an_orderly_close_loses_nothing),
 		WITH_LOOP(an_orderly_close_waits_for_a_peer_that_ended_first),
+		WITH_LOOP(an_orderly_close_loses_nothing_to_a_slow_peer),
 		WITH_LOOP(a_reset_reaches_the_peer_as_econnreset),
 		WITH_LOOP(a_reset_by_the_peer_is_an_error_behind_its_bytes),
 		WITH_LOOP(a_reset_is_known_while_nobody_reads),
