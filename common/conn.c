@@ -205,12 +205,7 @@ static void destroy(struct hybridge_conn *conn, bool reset)
 	hybridge_loop_unwatch(conn->loop, &conn->source);
 	close(conn->source.fd);
 	conn->source.fd = -1;
-	/* A session whose connection was not shut down could not be resumed. */
-	if (conn->ssl)
-		SSL_set_shutdown(conn->ssl,
-				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	SSL_free(conn->ssl);
-	conn->ssl = NULL;
+	conn_tls_drop(conn);
 	conn_release(conn);
 }
 
@@ -459,6 +454,8 @@ void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 		destroy(conn, true);
 		return;
 	}
+	/* Its last records are made, and those that come are not looked at. */
+	conn_tls_drop(conn);
 	DL_APPEND(loop_scratch(conn->loop)->draining, conn);
 	conn->draining = true;
 	hybridge_conn_again(conn);

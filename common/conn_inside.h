@@ -112,4 +112,8 @@ HYBRIDGE_MUSTUSE int conn_tls_write(struct hybridge_conn *conn, const void *buf,
 /** conn_tls_end() - Write close_notify, to be flushed */
 void conn_tls_end(struct hybridge_conn *conn);
 
+/** conn_tls_drop() - Forget everything about TLS, not what it left to be sent; nothing is
+ * read or written through it any more */
+void conn_tls_drop(struct hybridge_conn *conn);
+
 #endif

@@ -239,3 +239,13 @@ void conn_tls_end(struct hybridge_conn *conn)
 	ERR_clear_error();
 	SSL_shutdown(conn->ssl);
 }
+
+void conn_tls_drop(struct hybridge_conn *conn)
+{
+	if (!conn->ssl)
+		return;
+	/* A session whose connection was not shut down could not be resumed. */
+	SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(conn->ssl);
+	conn->ssl = NULL;
+}

@@ -245,6 +245,48 @@ static void an_orderly_close_sends_everything_and_close_notify(void **state)
 	close(session.far_fd);
 }
 
+static size_t num_freed;
+
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL gives the signature */
+static void count_freed(void *parent, void *ptr, CRYPTO_EX_DATA *data, int at,
+			long argl, void *argp)
+{
+	(void)parent;
+	(void)ptr;
+	(void)data;
+	(void)at;
+	(void)argl;
+	(void)argp;
+	num_freed++;
+}
+
+static void
+a_closed_connection_that_still_sends_holds_no_tls_state(void **state)
+{
+	struct world *world = *state;
+	struct session session;
+	static uint8_t buf[300000];
+	size_t got = 0;
+	int index = SSL_get_ex_new_index(0, NULL, NULL, NULL, count_freed);
+	int n;
+
+	assert_true(index >= 0);
+	open_session(world, &session, TLS1_3_VERSION);
+	assert_int_equal(
+		hybridge_conn_write(session.end.conn, buf, sizeof(buf)), 0);
+	num_freed = 0;
+	end_close(&session.end, HYBRIDGE_CONN_ORDERLY);
+	assert_int_equal(num_freed, 1);
+	while ((n = tls_far_recv(&world->fx, session.far, buf, sizeof(buf))) >
+	       0)
+		got += (size_t)n;
+	assert_int_equal(SSL_get_error(session.far, n), SSL_ERROR_ZERO_RETURN);
+	assert_int_equal(got, sizeof(buf));
+	SSL_free(session.far);
+	close(session.far_fd);
+	CRYPTO_free_ex_index(CRYPTO_EX_INDEX_SSL, index);
+}
+
 static void what_waits_of_one_that_goes_reaches_nobody_else(void **state)
 {
 	struct world *world = *state;
@@ -315,6 +357,8 @@ int main(void)
 		WITH_WORLD(each_direction_ends_on_its_own),
 		WITH_WORLD(writing_goes_on_after_the_peer_has_ended),
 		WITH_WORLD(an_orderly_close_sends_everything_and_close_notify),
+		WITH_WORLD(
+			a_closed_connection_that_still_sends_holds_no_tls_state),
 		WITH_WORLD(what_waits_of_one_that_goes_reaches_nobody_else),
 		WITH_WORLD(what_one_that_goes_has_not_read_reaches_nobody_else),
 	};
