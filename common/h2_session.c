@@ -189,9 +189,13 @@ static void run_flush(struct hybridge_task *task)
 static bool read_some(struct hybridge_h2 *session)
 {
 	struct scratch *scratch = loop_scratch(session->loop);
-	struct h2_chunk *chunk = h2_chunk_fresh(&scratch->frames);
+	struct h2_chunk *chunk;
 	ssize_t n, used;
 
+	/* Whoever worked on it has returned. */
+	h2_chunk_drop(scratch->lent);
+	scratch->lent = NULL;
+	chunk = h2_chunk_fresh(&scratch->frames);
 	if (!chunk) {
 		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
 		return false;

@@ -13,10 +13,11 @@
 struct h2_piece {
 	struct h2_piece *next;
 	struct h2_chunk *chunk; /* NULL: it is in @own */
-	const uint8_t *at;
+	uint8_t *at;
 	size_t len;
 	size_t used; /* of @own */
 	size_t room;
+	bool has_head; /* nobody holds what lies before it */
 	uint8_t own[];
 };
 
@@ -62,14 +63,21 @@ static struct h2_piece *make_piece(struct h2_stash *stash, size_t room)
 	return piece;
 }
 
-static int pin(struct h2_stash *stash, struct h2_chunk *chunk,
-	       const uint8_t *data, size_t len)
+static int pin(struct h2_stash *stash, struct h2_chunk *chunk, uint8_t *data,
+	       size_t len)
 {
+	const struct h2_piece *before = stash->last;
 	struct h2_piece *piece = make_piece(stash, 0);
-	size_t end = (size_t)(data - chunk->bytes) + len;
+	size_t start = (size_t)(data - chunk->bytes);
+	size_t end = start + len;
 
 	if (!piece)
 		return -1;
+	/* Another one of the same stream will be gone when this one's turn comes. */
+	piece->has_head =
+		start >= chunk->pinned + SCRATCH_HEAD ||
+		(before && before->chunk == chunk &&
+		 before->at + before->len == chunk->bytes + chunk->pinned);
 	piece->chunk = chunk;
 	piece->at = data;
 	piece->len = len;
@@ -93,8 +101,8 @@ static int copy(struct h2_stash *stash, const uint8_t *data, size_t len)
 	return 0;
 }
 
-int h2_stash_add(struct h2_stash *stash, struct h2_chunk *chunk,
-		 const uint8_t *data, size_t len)
+int h2_stash_add(struct h2_stash *stash, struct h2_chunk *chunk, uint8_t *data,
+		 size_t len)
 {
 	int ret = len >= STAYS ? pin(stash, chunk, data, len)
 			       : copy(stash, data, len);
@@ -133,6 +141,24 @@ size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len)
 	}
 	stash->len -= done;
 	return done;
+}
+
+size_t h2_stash_lend(struct h2_stash *stash, struct h2_chunk **lent,
+		     uint8_t **buf)
+{
+	const struct h2_piece *piece = stash->first;
+	size_t len;
+
+	if (!piece || !piece->chunk || !piece->has_head)
+		return 0;
+	len = piece->len;
+	h2_chunk_drop(*lent);
+	*lent = piece->chunk;
+	piece->chunk->refs++;
+	*buf = piece->at;
+	stash->len -= len;
+	drop_first(stash);
+	return len;
 }
 
 void h2_stash_free(struct h2_stash *stash)

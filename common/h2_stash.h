@@ -48,11 +48,21 @@ void h2_chunk_drop(struct h2_chunk *chunk);
  * Return: 0, or -1 when out of memory
  */
 HYBRIDGE_MUSTUSE int h2_stash_add(struct h2_stash *stash,
-				  struct h2_chunk *chunk, const uint8_t *data,
+				  struct h2_chunk *chunk, uint8_t *data,
 				  size_t len);
 
 /** h2_stash_take() - Move up to @len bytes from the front to @buf; how many */
 size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len);
+
+/**
+ * h2_stash_lend() - Give the first piece away where it lies
+ * @lent: Holds it from now on, and not what it held before
+ * @buf:  Set; it, and SCRATCH_HEAD bytes before it, may be overwritten
+ *
+ * Return: its bytes; 0 when that is not possible, or there is none
+ */
+size_t h2_stash_lend(struct h2_stash *stash, struct h2_chunk **lent,
+		     uint8_t **buf);
 
 /** h2_stash_free() - Forget everything */
 void h2_stash_free(struct h2_stash *stash);

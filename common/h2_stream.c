@@ -138,14 +138,20 @@ static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 	return -1;
 }
 
-/* In place, unless what lies before it is another stream's, or it waited. */
+/* In place, unless what lies before it is another stream's, or it was little that waited. */
 static ssize_t stream_take(struct hybridge_conn *conn, uint8_t **buf)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
 	const struct h2_chunk *chunk =
 		stream->session ? stream->session->chunk : NULL;
-	size_t len = stream->lent_len;
+	size_t len = h2_stash_lend(&stream->stash,
+				   &loop_scratch(conn->loop)->lent, buf);
 
+	if (len > 0) {
+		consume(stream, len);
+		return (ssize_t)len;
+	}
+	len = stream->lent_len;
 	if (len == 0 || !chunk || stream->stash.len > 0 ||
 	    (size_t)(stream->lent - chunk->bytes) <
 		    chunk->pinned + SCRATCH_HEAD) {

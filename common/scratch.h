@@ -25,6 +25,7 @@ struct h2_chunk;
  * @plain:     What a pump or splice has just read, until it returns
  * @frames:    What an HTTP/2 session has just read, until its streams have seen it; owned,
  *             NULL before the first
+ * @lent:      What a stream's owner works on, until it returns; owned, or NULL
  * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
  * @draining:  Connections that were closed in good order and are not gone yet
  */
@@ -40,6 +41,7 @@ struct scratch {
 	uint8_t plain[SCRATCH_HEAD + SCRATCH_PLAIN];
 	size_t gathered_len;
 	struct h2_chunk *frames;
+	struct h2_chunk *lent;
 	uint8_t gathered[SCRATCH_RECORD];
 };
 
