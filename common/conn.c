@@ -392,6 +392,13 @@ int hybridge_conn_write(struct hybridge_conn *conn, const void *buf, size_t len)
 	return ret;
 }
 
+int hybridge_conn_write_over(struct hybridge_conn *conn, uint8_t *buf,
+			     size_t len)
+{
+	return conn->ops && len > 0 ? conn->ops->write_over(conn, buf, len)
+				    : hybridge_conn_write(conn, buf, len);
+}
+
 size_t hybridge_conn_pending(const struct hybridge_conn *conn)
 {
 	size_t len = queue_len(&conn->out);

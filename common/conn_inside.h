@@ -26,6 +26,7 @@ struct conn_ops {
 	ssize_t (*read)(struct hybridge_conn *conn, void *buf, size_t len);
 	ssize_t (*take)(struct hybridge_conn *conn, uint8_t **buf);
 	int (*write)(struct hybridge_conn *conn, const void *buf, size_t len);
+	int (*write_over)(struct hybridge_conn *conn, uint8_t *buf, size_t len);
 	int (*flush)(struct hybridge_conn *conn);
 	size_t (*pending)(const struct hybridge_conn *conn);
 	int (*end)(struct hybridge_conn *conn);

@@ -197,7 +197,8 @@ ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len)
 	int error = 0;
 
 	forget_errors();
-	while (have < len) {
+	/* Whole records: what is sent as a number of them is not torn here. */
+	while (have == 0 || len - have >= SCRATCH_RECORD) {
 		size_t n = 0;
 		int ret;
 

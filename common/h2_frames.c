@@ -19,7 +19,8 @@
 #define LIBRARY_BURST     1000000 /* counted here instead, without those answered */
 #define ACKS_MAX          64 /* of SETTINGS and PING, that wait to be sent */
 #define CONTINUATIONS_MAX 8
-#define STREAMS_OF_SERVER 0 /* a client lets nobody push */
+#define STREAMS_OF_SERVER 0                   /* a client lets nobody push */
+#define SILLY             ((size_t)16 * 1024) /* a smaller rest of a large window waits */
 
 /* Whether once more is too much. */
 static bool overflows(struct h2_bucket *bucket, int64_t now_us, double burst,
@@ -168,6 +169,12 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
 	case NGHTTP2_PRIORITY:
 		count_oddity(session);
 		break;
+	case NGHTTP2_WINDOW_UPDATE:
+		/* It says so when nothing waited for it. */
+		if (frame->hd.stream_id != 0)
+			(void)nghttp2_session_resume_data(ng,
+							  frame->hd.stream_id);
+		break;
 	case NGHTTP2_DATA:
 		if (frame->hd.length == 0 &&
 		    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
@@ -240,6 +247,19 @@ static ssize_t read_length(nghttp2_session *ng, uint8_t type, int32_t id,
 					: (ssize_t)H2_FRAME_MAX;
 }
 
+/*
+ * A frame that is cut where a window ends comes in two pieces through every hop behind
+ * (RFC 9293 3.8.6.2.1 calls that the silly window syndrome).  Only where more of the window is
+ * surely on its way.
+ */
+static bool is_silly(nghttp2_session *ng, size_t left, size_t may)
+{
+	return may < SILLY && left > may &&
+	       nghttp2_session_get_remote_settings(
+		       ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) >= 4 * SILLY &&
+	       nghttp2_session_get_remote_window_size(ng) >= (int32_t)SILLY;
+}
+
 /* NOLINTNEXTLINE(readability-*): nghttp2 gives the signature */
 static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 		       size_t len, uint32_t *flags, nghttp2_data_source *source,
@@ -254,8 +274,8 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 	(void)data;
 	if (!stream)
 		return NGHTTP2_ERR_DEFERRED;
-	(void)h2_stream_left(stream, &left, &ends);
-	if (left == 0 && !ends)
+	left = h2_stream_left(stream, &ends);
+	if ((left == 0 && !ends) || is_silly(ng, left, len))
 		return NGHTTP2_ERR_DEFERRED;
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (left <= len && ends)
@@ -269,8 +289,6 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 {
 	struct hybridge_h2 *session = data;
 	struct h2_stream *stream = get(ng, frame->hd.stream_id);
-	const uint8_t *from;
-	size_t left;
 	bool ends;
 
 	(void)source;
@@ -278,12 +296,9 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame,
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (session->committed >= H2_COMMIT)
 		return NGHTTP2_ERR_WOULDBLOCK;
-	from = h2_stream_left(stream, &left, &ends);
-	if (left < len)
+	if (h2_stream_left(stream, &ends) < len)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	h2_write(session, head, 9);
-	if (len > 0)
-		h2_write(session, from, len);
+	h2_stream_send(stream, head, len);
 	h2_stream_took(stream, len,
 		       (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
 	return 0;

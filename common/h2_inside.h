@@ -17,10 +17,10 @@
 #include "h2_stash.h"
 
 /*
- * A DATA frame holds a whole WebSocket frame of ours with its header, and no
- * frame of another stream waits for more than that.
+ * A DATA frame holds a whole WebSocket frame of ours with its header, and fills four TLS
+ * records; no frame of another stream waits for more than that.
  */
-#define H2_FRAME_MAX   ((uint32_t)64 * 1024 + 64)
+#define H2_FRAME_MAX   ((uint32_t)64 * 1024 - HYBRIDGE_CONN_HEADER)
 #define H2_WINDOW      ((int32_t)256 * 1024) /* of a stream, to begin with */
 #define H2_WINDOW_MAX  ((int32_t)8 << 20)
 #define H2_WINDOWS_MAX ((size_t)64 << 20) /* of all, what is above H2_WINDOW */
@@ -108,7 +108,8 @@ struct h2_stream {
 	struct h2_stash stash; /* has come, and waits; the window bounds it */
 	uint8_t *lent;         /* what has just come, in the session's chunk */
 	size_t lent_len;
-	const uint8_t *borrowed; /* what is just being written */
+	uint8_t *
+		borrowed; /* what is just being written, with room for a frame's head */
 	size_t borrowed_len;
 	int32_t window;
 	int32_t used; /* of the window, since @used_since_us */
@@ -178,9 +179,11 @@ void h2_stream_ended(struct h2_stream *stream);
  */
 void h2_stream_gone(struct h2_stream *stream, int os_errno);
 
-/** h2_stream_left() - What is to be sent now: @len is set, and whether the end is behind it */
-const uint8_t *h2_stream_left(const struct h2_stream *stream, size_t *len,
-			      bool *ends);
+/** h2_stream_left() - How much is to be sent now, and whether the end is behind it */
+size_t h2_stream_left(const struct h2_stream *stream, bool *ends);
+
+/** h2_stream_send() - Send the first @len bytes of it behind a frame's head */
+void h2_stream_send(struct h2_stream *stream, const uint8_t *head, size_t len);
 
 /** h2_stream_took() - So much of it is with the session */
 void h2_stream_took(struct h2_stream *stream, size_t len, bool end);

@@ -22,7 +22,8 @@
 
 #define READS_PER_TURN 4 /* then others have their turn */
 #define SILENT_PINGS   3
-#define KERNEL_LOW     ((int)H2_COMMIT) /* unsent, in the kernel */
+#define WORTH_A_RECORD ((size_t)8 * 1024) /* bytes; fewer are gathered */
+#define KERNEL_LOW     ((int)H2_COMMIT)   /* unsent, in the kernel */
 
 static void run_finish(struct hybridge_task *task)
 {
@@ -94,20 +95,25 @@ static size_t gather(struct scratch *scratch, const uint8_t *buf, size_t len)
 	return n;
 }
 
-/* So that every record is a full one, and most of a large piece is not copied. */
+/* A record that is half full costs less than filling it. */
 void h2_write(struct hybridge_h2 *session, const uint8_t *buf, size_t len)
 {
 	struct scratch *scratch = loop_scratch(session->loop);
-	size_t n;
 
 	session->committed += len;
+	if (len >= WORTH_A_RECORD) {
+		size_t rest = len % SCRATCH_RECORD;
+		size_t n = rest == len || rest >= WORTH_A_RECORD ? len
+								 : len - rest;
+
+		write_gathered(session);
+		put(session, buf, n);
+		buf += n;
+		len -= n;
+	}
 	while (len > 0) {
-		if (scratch->gathered_len == 0 && len >= SCRATCH_RECORD) {
-			n = len - len % SCRATCH_RECORD;
-			put(session, buf, n);
-		} else {
-			n = gather(scratch, buf, len);
-		}
+		size_t n = gather(scratch, buf, len);
+
 		if (scratch->gathered_len == SCRATCH_RECORD)
 			write_gathered(session);
 		buf += n;

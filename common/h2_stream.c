@@ -17,6 +17,7 @@
 
 #define AT_ONCE      ((size_t)16 * 1024) /* from here on, written without a copy */
 #define PENDING_FREE ((size_t)64 * 1024) /* may wait for the end of the turn */
+#define FLUSH_AT     ((size_t)96 * 1024) /* is enough for a send() */
 
 _Static_assert(offsetof(struct h2_stream, conn) == 0,
 	       "a stream is freed as a connection");
@@ -180,33 +181,45 @@ static void resume(struct h2_stream *stream)
 	h2_send_later(stream->session);
 }
 
+/* Whether anything may be written; else errno is set. */
+static bool may_write(const struct hybridge_conn *conn)
+{
+	if (h2_stream_view(conn)->session && !conn->out_error && !conn->ending)
+		return true;
+	errno = conn->out_error ? conn->out_error : EPIPE;
+	return false;
+}
+
+/* Appends a copy; before a large one there is room for a frame's head. */
+static int keep(struct queue *out, const void *buf, size_t len)
+{
+	static const uint8_t room[HYBRIDGE_CONN_HEADER];
+	bool wants_room = queue_len(out) == 0 && len >= AT_ONCE;
+
+	if (wants_room && queue_add(out, room, sizeof(room)) != 0)
+		return -1;
+	if (queue_add(out, buf, len) != 0) {
+		if (wants_room)
+			queue_free(out);
+		return -1;
+	}
+	if (wants_room)
+		queue_drop(out, sizeof(room));
+	return 0;
+}
+
 static int stream_write(struct hybridge_conn *conn, const void *buf, size_t len)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
-	const uint8_t *from = buf;
 
-	if (!stream->session || conn->out_error || conn->ending) {
-		errno = conn->out_error ? conn->out_error : EPIPE;
+	if (!may_write(conn))
 		return -1;
-	}
 	resume(stream);
-	if (goes_at_once(stream, len)) {
-		stream->borrowed = from;
-		stream->borrowed_len = len;
-		h2_send(stream->session);
-		from += len - stream->borrowed_len;
-		len = stream->borrowed_len;
-		stream->borrowed_len = 0;
-		stream->is_stuck = len > 0;
-	}
-	if (conn->out_error == 0 && queue_add(&conn->out, from, len) != 0)
+	if (keep(&conn->out, buf, len) != 0) {
 		conn->out_error = ENOMEM;
-	if (conn->out_error) {
-		errno = conn->out_error;
+		errno = ENOMEM;
 		return -1;
 	}
-	if (len == 0)
-		return 0;
 	/* It was offered before, and was not taken whole. */
 	if (queue_len(&conn->out) > len &&
 	    stream->pass != stream->session->pass)
@@ -217,12 +230,34 @@ static int stream_write(struct hybridge_conn *conn, const void *buf, size_t len)
 	return 0;
 }
 
+static int stream_write_over(struct hybridge_conn *conn, uint8_t *buf,
+			     size_t len)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+	size_t left;
+
+	if (!may_write(conn) || !goes_at_once(stream, len))
+		return stream_write(conn, buf, len);
+	resume(stream);
+	stream->borrowed = buf;
+	stream->borrowed_len = len;
+	h2_send(stream->session);
+	left = stream->borrowed_len;
+	stream->borrowed_len = 0;
+	if (left == 0 && conn->out_error == 0)
+		return 0;
+	if (!may_write(conn))
+		return -1;
+	stream->is_stuck = true;
+	return stream_write(conn, buf + len - left, left);
+}
+
 static int stream_flush(struct hybridge_conn *conn)
 {
 	struct hybridge_h2 *session = h2_stream_of(conn)->session;
 
-	/* Little ones wait for the end of the turn, and for each other. */
-	if (session && session->unflushed >= AT_ONCE && !session->is_sending) {
+	/* What fits into one send() waits for the end of the turn. */
+	if (session && session->unflushed >= FLUSH_AT && !session->is_sending) {
 		session->unflushed = 0;
 		(void)hybridge_conn_flush(session->conn);
 	}
@@ -279,6 +314,7 @@ static const struct conn_ops stream_ops = {
 	.read = stream_read,
 	.take = stream_take,
 	.write = stream_write,
+	.write_over = stream_write_over,
 	.flush = stream_flush,
 	.pending = stream_pending,
 	.end = stream_end,
@@ -364,19 +400,32 @@ void h2_stream_gone(struct h2_stream *stream, int os_errno)
 	h2_end_if_drained(session);
 }
 
-const uint8_t *h2_stream_left(const struct h2_stream *stream, size_t *len,
-			      bool *ends)
+size_t h2_stream_left(const struct h2_stream *stream, bool *ends)
 {
-	const struct queue *out = &stream->conn.out;
+	*ends = stream->borrowed_len == 0 && stream->conn.ending;
+	return stream->borrowed_len > 0 ? stream->borrowed_len
+					: queue_len(&stream->conn.out);
+}
 
-	if (stream->borrowed_len > 0) {
-		*len = stream->borrowed_len;
-		*ends = false;
-		return stream->borrowed;
+void h2_stream_send(struct h2_stream *stream, const uint8_t *head, size_t len)
+{
+	struct hybridge_h2 *session = stream->session;
+	const struct queue *out = &stream->conn.out;
+	uint8_t *from = stream->borrowed;
+
+	/* What lies before it there has been sent. */
+	if (stream->borrowed_len == 0)
+		from = out->at < HYBRIDGE_CONN_HEADER ? NULL
+						      : out->buf + out->at;
+	if (from) {
+		memcpy(from - HYBRIDGE_CONN_HEADER, head, HYBRIDGE_CONN_HEADER);
+		h2_write(session, from - HYBRIDGE_CONN_HEADER,
+			 HYBRIDGE_CONN_HEADER + len);
+		return;
 	}
-	*len = queue_len(out);
-	*ends = stream->conn.ending;
-	return *len > 0 ? out->buf + out->at : NULL;
+	h2_write(session, head, HYBRIDGE_CONN_HEADER);
+	if (len > 0)
+		h2_write(session, out->buf + out->at, len);
 }
 
 void h2_stream_took(struct h2_stream *stream, size_t len, bool end)

@@ -29,7 +29,10 @@
 
 #include "scratch.h"
 
-#define FRAME_MAX        ((size_t)64 * 1024)
+/* With its header and those of the connection it fills four TLS records. */
+#define FRAME_MAX \
+	((size_t)64 * 1024 - HYBRIDGE_WS_HEADER_MAX - HYBRIDGE_CONN_HEADER)
+#define BATCH_MAX        (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
 #define BATCHES_PER_TURN 4 /* then others have their turn */
 #define SILENT_PINGS     3
 
@@ -149,7 +152,7 @@ static void on_local_end(struct hybridge_pump *pump)
 		finish_if_both_ended(pump);
 }
 
-/* Sends one frame; the bytes before @payload are overwritten by its header. */
+/* Sends one frame; the bytes before @payload are overwritten by headers. */
 static int send_frame(struct hybridge_pump *pump, uint8_t *payload, size_t len)
 {
 	uint8_t header[HYBRIDGE_WS_HEADER_MAX];
@@ -161,8 +164,8 @@ static int send_frame(struct hybridge_pump *pump, uint8_t *payload, size_t len)
 		hybridge_ws_header(header, HYBRIDGE_WS_BINARY, true, len, key);
 	hybridge_ws_mask(payload, len, key, 0);
 	memcpy(payload - header_len, header, header_len);
-	return hybridge_conn_write(pump->ws, payload - header_len,
-				   header_len + len);
+	return hybridge_conn_write_over(pump->ws, payload - header_len,
+					header_len + len);
 }
 
 /* One batch; true when there may be more. */
@@ -175,7 +178,7 @@ static bool carry_to_ws(struct hybridge_pump *pump)
 	if (!pump->tcp || pump->close_sent ||
 	    hybridge_conn_pending(pump->ws) > 0)
 		return false;
-	n = hybridge_conn_read(pump->tcp, payload, SCRATCH_PLAIN);
+	n = hybridge_conn_read(pump->tcp, payload, BATCH_MAX);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n < 0) {

@@ -25,7 +25,7 @@
 #define BATCHES_PER_TURN 4 /* then others have their turn */
 #define SILENT_PINGS     3
 
-_Static_assert(HYBRIDGE_CONN_HEAD >= TRANSFORM_ROOM,
+_Static_assert(HYBRIDGE_CONN_HEAD >= TRANSFORM_ROOM + HYBRIDGE_CONN_HEADER,
 	       "a header fits before what is taken");
 
 struct leg {
@@ -214,7 +214,7 @@ static int forward(struct splice *splice, enum splice_side from,
 	const struct leg *to = &splice->legs[other(from)];
 
 	if (to->gone ||
-	    hybridge_conn_write(to->conn, out->run, out->run_len) != 0) {
+	    hybridge_conn_write_over(to->conn, out->run, out->run_len) != 0) {
 		finish(splice, lost(other(from)));
 		return -1;
 	}

@@ -90,8 +90,17 @@ bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn);
  */
 ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len);
 
-/** HYBRIDGE_CONN_HEAD - Bytes before what hybridge_conn_take() gives that may be overwritten */
-#define HYBRIDGE_CONN_HEAD 16
+/**
+ * HYBRIDGE_CONN_HEAD - Bytes before what hybridge_conn_take() gives, or
+ * hybridge_conn_write_over() gets, that may be overwritten
+ */
+#define HYBRIDGE_CONN_HEAD 32
+
+/**
+ * HYBRIDGE_CONN_HEADER - What a connection may put before bytes that it is given at most
+ * A frame that is shorter than a number of full TLS records by this much fills them.
+ */
+#define HYBRIDGE_CONN_HEADER 9
 
 /**
  * hybridge_conn_take() - As hybridge_conn_read(), of a batch, without a copy where possible
@@ -121,6 +130,13 @@ void hybridge_conn_again(struct hybridge_conn *conn);
  */
 HYBRIDGE_MUSTUSE int hybridge_conn_write(struct hybridge_conn *conn,
 					 const void *buf, size_t len);
+
+/**
+ * hybridge_conn_write_over() - As hybridge_conn_write(), with less to copy
+ * @buf: It, and HYBRIDGE_CONN_HEADER bytes before it, may be overwritten
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_write_over(struct hybridge_conn *conn,
+					      uint8_t *buf, size_t len);
 
 /** hybridge_conn_flush() - Send now what is waiting; 0, or -1 with errno */
 int hybridge_conn_flush(struct hybridge_conn *conn);
