@@ -292,7 +292,9 @@ job = os.fork()
 if job == 0:
     os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpid())
-    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    # As shells do: whoever started this in the background ignores the last two.
+    for number in signal.SIGTTOU, signal.SIGINT, signal.SIGQUIT:
+        signal.signal(number, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])
 while True:
     _, status = os.waitpid(job, os.WUNTRACED)
