@@ -87,12 +87,16 @@ def test_dev_names_the_part_that_died():
             assert_nothing_is_left(world)
 
 
+def state_of(pid):
+    return read_proc(pid, "stat").rpartition(b")")[2].split()[0]
+
+
 def test_dev_goes_on_after_it_was_suspended():
     with servers.echo() as target, World() as world, running_dev(world, target) as dev:
         dev.signal(signal.SIGSTOP)
-        until(lambda: b"(hybridge) T" in read_proc(dev.pid, "stat"), "hybridge dev to be suspended")
+        until(lambda: state_of(dev.pid) == b"T", "hybridge dev to be suspended")
         dev.signal(signal.SIGCONT)
-        until(lambda: b"(hybridge) S" in read_proc(dev.pid, "stat"), "hybridge dev to go on")
+        until(lambda: state_of(dev.pid) == b"S", "hybridge dev to go on")
         shown = hybridge("run", "--", PYTHON, "-c", ASK, "db.corp", "5432", XDG_RUNTIME_DIR=world.folder)
         assert shown.out == "answer hello\n", (shown.out, shown.err)
         assert dev.alive(), dev.err
