@@ -241,6 +241,19 @@ void conn_tls_end(struct hybridge_conn *conn)
 	SSL_shutdown(conn->ssl);
 }
 
+void hybridge_conn_keep_buffers(struct hybridge_conn *conn)
+{
+	if (conn->ssl)
+		SSL_clear_mode(conn->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
+void hybridge_conn_free_buffers(struct hybridge_conn *conn)
+{
+	/* It keeps what is in use. */
+	if (conn->ssl)
+		(void)SSL_free_buffers(conn->ssl);
+}
+
 void conn_tls_drop(struct hybridge_conn *conn)
 {
 	if (!conn->ssl)

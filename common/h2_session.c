@@ -261,6 +261,7 @@ static void on_ping(struct hybridge_timer *timer)
 		return;
 	}
 	if (silent_ms >= session->args.ping_ms) {
+		hybridge_conn_free_buffers(session->conn);
 		nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
 		h2_send_later(session);
 	}
@@ -295,6 +296,7 @@ struct hybridge_h2 *hybridge_h2_new(struct hybridge_loop *loop,
 	/* Fails on a unix socket, whose buffer is small. */
 	setsockopt(hybridge_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low,
 		   sizeof(low));
+	hybridge_conn_keep_buffers(conn);
 	hybridge_conn_set_owner(conn, on_ready, session);
 	h2_send_later(session);
 	return session;

@@ -79,6 +79,15 @@ HYBRIDGE_MUSTUSE int hybridge_conn_handshake(struct hybridge_conn *conn,
 bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn);
 
 /**
+ * hybridge_conn_keep_buffers() - Do not release TLS buffers (33 KiB) after every record
+ * For the few connections that many streams share.
+ */
+void hybridge_conn_keep_buffers(struct hybridge_conn *conn);
+
+/** hybridge_conn_free_buffers() - Release them now, until they are needed again */
+void hybridge_conn_free_buffers(struct hybridge_conn *conn);
+
+/**
  * hybridge_conn_read() - Read what is there, up to @len bytes
  *
  * May return less than there is; only EAGAIN says that there is nothing more
