@@ -37,7 +37,7 @@
 #include <hybridge/loop.h>
 #include <hybridge/tls.h>
 
-#define FIXTURE_PATIENCE_S 30 /* sanitizers and valgrind are slow */
+#define FIXTURE_PATIENCE_S 120 /* sanitizers and valgrind are slow */
 
 /* A loop, driven step by step. */
 
