@@ -1,10 +1,10 @@
 /*
  * authority.c - takes "HOST[:PORT]" apart, with IPv6 literals in brackets.
  */
-#include "authority.h"
 
 #include <string.h>
 
+#include <hybridge/authority.h>
 #include <hybridge/hostmap.h>
 
 static bool is_digit(char c)
@@ -70,9 +70,10 @@ static const char *split_host(struct hybridge_span text,
 	return NULL;
 }
 
-const char *authority_split(struct hybridge_span text, struct authority *out)
+const char *hybridge_authority_split(struct hybridge_span text,
+				     struct hybridge_authority *out)
 {
-	struct authority found = {0};
+	struct hybridge_authority found = {0};
 	size_t rest = 0;
 	const char *why = split_host(text, &found.host, &rest);
 

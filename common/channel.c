@@ -16,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/text.h>
+#include <hybridge/utf8.h>
 #include <hybridge/ws.h>
 
 #include "queue.h"
-#include "text.h"
-#include "utf8.h"
 
 #define CLOSE_PATIENCE_MS 5000
 #define PENDING_MAX       (4u << 20)
@@ -80,8 +80,8 @@ static void finish(struct hybridge_channel *channel, enum hybridge_conn_how how,
 	if (!channel_move(channel, OVER))
 		return;
 	channel->code = code;
-	text_printable(channel->reason, sizeof(channel->reason),
-		       (struct hybridge_span){reason, reason_len});
+	hybridge_text_printable(channel->reason, sizeof(channel->reason),
+				(struct hybridge_span){reason, reason_len});
 	hybridge_conn_close(channel->conn, how);
 	channel->conn = NULL;
 	hybridge_timer_clear(channel->loop, &channel->timer);
@@ -156,7 +156,7 @@ static void on_control(struct hybridge_channel *channel,
 static void deliver(struct hybridge_channel *channel, const char *data,
 		    size_t len)
 {
-	if (channel->message_is_text && !utf8_is_valid(data, len))
+	if (channel->message_is_text && !hybridge_utf8_is_valid(data, len))
 		hybridge_channel_close(channel, HYBRIDGE_WS_BAD_DATA,
 				       "text that is not UTF-8");
 	else
@@ -347,8 +347,8 @@ void hybridge_channel_close(struct hybridge_channel *channel, uint16_t code,
 	if (!channel_move(channel, CLOSING))
 		return;
 	channel->code = code;
-	text_printable(channel->reason, sizeof(channel->reason),
-		       text_span(reason));
+	hybridge_text_printable(channel->reason, sizeof(channel->reason),
+				hybridge_text_span(reason));
 	send_close(channel, code, reason);
 	if (channel->state == CLOSING &&
 	    hybridge_timer_set(channel->loop, &channel->timer,

@@ -1,7 +1,7 @@
 /*
  * config.c - turns settings into the configuration of one program.
  *
- * config_read.c has merged file and environment; config_connection.c builds
+ * settings.c has merged file and environment; config_connection.c builds
  * each connection; here are the keys that belong to none, the choice of the
  * connections that a role uses, and the checks across all of them.
  */
@@ -10,13 +10,14 @@
 #include <sys/un.h>
 
 #include <hybridge/config.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
 
 #include "config_clash.h"
 #include "config_connection.h"
-#include "config_read.h"
+#include "config_keys.h"
 #include "config_values.h"
-#include "text.h"
+#include <hybridge/settings.h>
 
 #define CONNECT_TIMEOUT_MS 30000
 #define IDLE_EXIT_MS       600000
@@ -50,11 +51,12 @@ static const char *get_either(char *const *env, const char *upper,
 	return value && *value != '\0' ? value : NULL;
 }
 
-static int load_text(const struct config_settings *settings,
+static int load_text(const struct hybridge_settings *settings,
 		     enum config_key key, char **out,
 		     struct hybridge_error *err)
 {
-	const struct config_setting *item = config_get(settings, key, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, key, "");
 
 	if (!item)
 		return 0;
@@ -62,29 +64,30 @@ static int load_text(const struct config_settings *settings,
 	return *out ? 0 : fail_memory(err);
 }
 
-static int load_duration(const struct config_settings *settings,
+static int load_duration(const struct hybridge_settings *settings,
 			 enum config_key key, uint32_t *out,
 			 struct hybridge_error *err)
 {
-	const struct config_setting *item = config_get(settings, key, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, key, "");
 
 	if (!item ||
 	    (hybridge_parse_duration(item->value, out) == 0 && *out > 0))
 		return 0;
-	config_fail(settings, item, err, ": '%.60s' is not a duration",
-		    item->value);
+	hybridge_settings_fail(settings, item, err,
+			       ": '%.60s' is not a duration", item->value);
 	hybridge_hint(err,
 		      "a duration is 500ms, 10s, 5m or 2h, more than 0 and "
 		      "less than 50 days");
 	return -1;
 }
 
-static int load_proxy(const struct config_settings *settings, char *const *env,
-		      struct hybridge_config *config,
+static int load_proxy(const struct hybridge_settings *settings,
+		      char *const *env, struct hybridge_config *config,
 		      struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_find(settings, CONFIG_PROXY, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_find(settings, CONFIG_PROXY, "");
 	const char *fallback = get_either(env, "HTTPS_PROXY", "https_proxy");
 	const char *no_proxy = get_either(env, "NO_PROXY", "no_proxy");
 	const char *value = item ? item->value : fallback;
@@ -102,7 +105,7 @@ static int load_proxy(const struct config_settings *settings, char *const *env,
 		return 0;
 	/* The value itself may hold a password. */
 	if (item) {
-		config_fail(settings, item, err, ": %s", why);
+		hybridge_settings_fail(settings, item, err, ": %s", why);
 		hybridge_hint(err, "it looks like http://proxy.corp:3128");
 	} else {
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
@@ -113,105 +116,109 @@ static int load_proxy(const struct config_settings *settings, char *const *env,
 	return -1;
 }
 
-static int load_log(const struct config_settings *settings,
+static int load_log(const struct hybridge_settings *settings,
 		    struct hybridge_config *config, struct hybridge_error *err)
 {
-	const struct config_setting *level =
-		config_get(settings, CONFIG_LOG_LEVEL, "");
-	const struct config_setting *format =
-		config_get(settings, CONFIG_LOG_FORMAT, "");
+	const struct hybridge_setting *level =
+		hybridge_settings_get(settings, CONFIG_LOG_LEVEL, "");
+	const struct hybridge_setting *format =
+		hybridge_settings_get(settings, CONFIG_LOG_FORMAT, "");
 
 	if (level &&
 	    hybridge_log_parse_level(level->value, &config->log_level) < 0) {
-		config_fail(settings, level, err,
-			    ": '%.60s' is not error, warning, info or debug",
-			    level->value);
+		hybridge_settings_fail(
+			settings, level, err,
+			": '%.60s' is not error, warning, info or debug",
+			level->value);
 		return -1;
 	}
 	if (format &&
 	    hybridge_log_parse_format(format->value, &config->log_format) < 0) {
-		config_fail(settings, format, err,
-			    ": '%.60s' is not auto, text, logfmt or json",
-			    format->value);
+		hybridge_settings_fail(
+			settings, format, err,
+			": '%.60s' is not auto, text, logfmt or json",
+			format->value);
 		return -1;
 	}
 	return 0;
 }
 
-static int load_fast_crypto(const struct config_settings *settings,
+static int load_fast_crypto(const struct hybridge_settings *settings,
 			    struct hybridge_config *config,
 			    struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(settings, CONFIG_FAST_CRYPTO, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, CONFIG_FAST_CRYPTO, "");
 
 	if (!item ||
 	    hybridge_fast_crypto_parse(item->value, &config->fast_crypto) == 0)
 		return 0;
-	config_fail(settings, item, err, ": '%.60s' is not auto, on or off",
-		    item->value);
+	hybridge_settings_fail(settings, item, err,
+			       ": '%.60s' is not auto, on or off", item->value);
 	return -1;
 }
 
-static int load_http2(const struct config_settings *settings,
+static int load_http2(const struct hybridge_settings *settings,
 		      struct hybridge_config *config,
 		      struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(settings, CONFIG_HTTP2, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, CONFIG_HTTP2, "");
 
 	config->http2 = !item || strcmp(item->value, "on") == 0;
 	if (config->http2 || strcmp(item->value, "off") == 0)
 		return 0;
-	config_fail(settings, item, err, ": '%.60s' is not on or off",
-		    item->value);
+	hybridge_settings_fail(settings, item, err,
+			       ": '%.60s' is not on or off", item->value);
 	return -1;
 }
 
-static int load_range(const struct config_settings *settings,
+static int load_range(const struct hybridge_settings *settings,
 		      struct hybridge_config *config,
 		      struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(settings, CONFIG_RANGE, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, CONFIG_RANGE, "");
 
-	if (!item ||
-	    hybridge_range_parse(text_span(item->value), &config->range))
+	if (!item || hybridge_range_parse(hybridge_text_span(item->value),
+					  &config->range))
 		return 0;
-	config_fail(settings, item, err,
-		    ": '%.60s' is not a block of IPv4 addresses", item->value);
+	hybridge_settings_fail(settings, item, err,
+			       ": '%.60s' is not a block of IPv4 addresses",
+			       item->value);
 	hybridge_hint(err,
 		      "it looks like 127.64.0.0/10: a length from 8 to 24, "
 		      "and zeros after it");
 	return -1;
 }
 
-static int load_socket(const struct config_settings *settings,
+static int load_socket(const struct hybridge_settings *settings,
 		       struct hybridge_config *config,
 		       struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(settings, CONFIG_SOCKET, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, CONFIG_SOCKET, "");
 	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
 
 	if (!item)
 		return 0;
 	if (item->value[0] != '/' || strlen(item->value) >= room) {
-		config_fail(settings, item, err,
-			    ": '%.120s' is not an absolute path of less than "
-			    "%zu bytes",
-			    item->value, room);
+		hybridge_settings_fail(
+			settings, item, err,
+			": '%.120s' is not an absolute path of less than "
+			"%zu bytes",
+			item->value, room);
 		return -1;
 	}
 	return load_text(settings, CONFIG_SOCKET, &config->socket, err);
 }
 
-static int load_status_listen(const struct config_settings *settings,
+static int load_status_listen(const struct hybridge_settings *settings,
 			      struct hybridge_config *config,
 			      struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(settings, CONFIG_STATUS_LISTEN, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, CONFIG_STATUS_LISTEN, "");
 	struct hybridge_error cause = {0};
 	char *host = NULL;
 	uint16_t port;
@@ -219,7 +226,7 @@ static int load_status_listen(const struct config_settings *settings,
 	if (!item)
 		return 0;
 	if (hybridge_parse_host_port(item->value, &host, &port, &cause) < 0) {
-		config_fail(settings, item, err, ": %s", cause.what);
+		hybridge_settings_fail(settings, item, err, ": %s", cause.what);
 		hybridge_hint(err, "it looks like 127.0.0.1:9471");
 		return -1;
 	}
@@ -228,7 +235,7 @@ static int load_status_listen(const struct config_settings *settings,
 			 err);
 }
 
-static int load_globals(const struct config_settings *settings,
+static int load_globals(const struct hybridge_settings *settings,
 			char *const *env, struct hybridge_config *config,
 			struct hybridge_error *err)
 {
@@ -262,39 +269,40 @@ static int load_globals(const struct config_settings *settings,
 }
 
 /* What a role needs of a connection to use it at all. */
-static bool is_wanted(const struct config_settings *settings, const char *conn,
-		      enum hybridge_role role)
+static bool is_wanted(const struct hybridge_settings *settings,
+		      const char *conn, enum hybridge_role role)
 {
 	switch (role) {
 	case HYBRIDGE_ROLE_SENDER:
-		return config_get(settings, CONFIG_HOSTS, conn) != NULL;
+		return hybridge_settings_get(settings, CONFIG_HOSTS, conn) !=
+		       NULL;
 	case HYBRIDGE_ROLE_AGENT:
-		return config_get(settings, CONFIG_TARGET, conn) ||
-		       config_get(settings, CONFIG_ALLOW, conn);
+		return hybridge_settings_get(settings, CONFIG_TARGET, conn) ||
+		       hybridge_settings_get(settings, CONFIG_ALLOW, conn);
 	case HYBRIDGE_ROLE_CLI:
 		break;
 	}
 	/* All of one's values may be empty, which is as good as absent. */
 	for (enum config_key k = 0; config_key_is_connection(k); k++)
-		if (config_get(settings, k, conn))
+		if (hybridge_settings_get(settings, k, conn))
 			return true;
 	return false;
 }
 
 /* Whether this is the first setting with its connection's NAME. */
-static bool is_first(const struct config_settings *settings, size_t index)
+static bool is_first(const struct hybridge_settings *settings, size_t index)
 {
-	const struct config_setting *item = &settings->items[index];
+	const struct hybridge_setting *item = &settings->items[index];
 
 	for (size_t i = 0; i < index; i++)
 		if (config_key_is_connection(settings->items[i].key) &&
-		    strcmp(settings->items[i].conn, item->conn) == 0)
+		    strcmp(settings->items[i].star, item->star) == 0)
 			return false;
 	return true;
 }
 
-static int add_connection(const struct config_settings *settings,
-			  const struct config_setting *first,
+static int add_connection(const struct hybridge_settings *settings,
+			  const struct hybridge_setting *first,
 			  struct config_entries *entries,
 			  struct hybridge_config *config,
 			  struct hybridge_error *err)
@@ -303,8 +311,9 @@ static int add_connection(const struct config_settings *settings,
 	struct hybridge_connection *new;
 
 	if (config->num_connections == MAX_CONNECTIONS) {
-		config_fail(settings, first, err, ": more than %d connections",
-			    MAX_CONNECTIONS);
+		hybridge_settings_fail(settings, first, err,
+				       ": more than %d connections",
+				       MAX_CONNECTIONS);
 		return -1;
 	}
 	all = reallocarray(config->connections, config->num_connections + 1,
@@ -322,8 +331,9 @@ static int add_connection(const struct config_settings *settings,
 		if (strcmp(all->name, new->name) != 0)
 			continue;
 		/* The short form's entity is another connection's NAME. */
-		config_fail(settings, first, err,
-			    ": two connections are called '%s'", new->name);
+		hybridge_settings_fail(settings, first, err,
+				       ": two connections are called '%s'",
+				       new->name);
 		hybridge_hint(err, "give every connection a NAME of its own: "
 				   "HYBRIDGE_NAME_CONNECTION");
 		return -1;
@@ -331,7 +341,7 @@ static int add_connection(const struct config_settings *settings,
 	return 0;
 }
 
-static int fail_none(const struct config_settings *settings,
+static int fail_none(const struct hybridge_settings *settings,
 		     enum hybridge_role role, struct hybridge_error *err)
 {
 	const char *key = role == HYBRIDGE_ROLE_AGENT ? "TARGET" : "HOSTS";
@@ -349,7 +359,7 @@ static int fail_none(const struct config_settings *settings,
 	return -1;
 }
 
-static int load_connections(const struct config_settings *settings,
+static int load_connections(const struct hybridge_settings *settings,
 			    enum hybridge_role role,
 			    struct hybridge_config *config,
 			    struct hybridge_error *err)
@@ -358,11 +368,11 @@ static int load_connections(const struct config_settings *settings,
 	int ret = 0;
 
 	for (size_t i = 0; i < settings->len && ret == 0; i++) {
-		const struct config_setting *item = &settings->items[i];
+		const struct hybridge_setting *item = &settings->items[i];
 
 		if (config_key_is_connection(item->key) &&
 		    is_first(settings, i) &&
-		    is_wanted(settings, item->conn, role))
+		    is_wanted(settings, item->star, role))
 			ret = add_connection(settings, item, &entries, config,
 					     err);
 	}
@@ -378,11 +388,12 @@ int hybridge_config_load(const char *path, char *const *env,
 			 enum hybridge_role role, struct hybridge_config *out,
 			 struct hybridge_error *err)
 {
-	struct config_settings settings = {0};
+	struct hybridge_settings settings = {0};
 	struct hybridge_config config = {0};
 	int ret = -1;
 
-	if (config_read(path, env, &settings, err) < 0 ||
+	if (hybridge_settings_read(path, env, &hybridge_config_table, false,
+				   &settings, err) < 0 ||
 	    load_globals(&settings, env, &config, err) < 0 ||
 	    load_connections(&settings, role, &config, err) < 0 ||
 	    config_check_clashes(&config, err) < 0)
@@ -392,7 +403,7 @@ int hybridge_config_load(const char *path, char *const *env,
 	ret = 0;
 out:
 	hybridge_config_free(&config);
-	config_settings_free(&settings);
+	hybridge_settings_free(&settings);
 	return ret;
 }
 
@@ -408,7 +419,7 @@ void hybridge_config_free(struct hybridge_config *config)
 	free((void *)(uintptr_t)config->map.entries);
 	free(config->socket);
 	free(config->ca_file);
-	text_free_secret(config->proxy);
+	hybridge_text_free_secret(config->proxy);
 	free(config->no_proxy);
 	free(config->status_listen);
 	free(config->path);

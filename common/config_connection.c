@@ -7,19 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/file.h>
 #include <hybridge/preamble.h>
+#include <hybridge/text.h>
 
-#include "config_file.h"
+#include "config_keys.h"
 #include "config_values.h"
-#include "text.h"
 
 /* What connstr.c's messages start with; a key's name takes its place. */
 #define CONNSTR_SUBJECT "connection string"
 
 /* A connection while it is being built. */
 struct build {
-	const struct config_settings *settings;
-	const struct config_setting *first;
+	const struct hybridge_settings *settings;
+	const struct hybridge_setting *first;
 	struct hybridge_connection connection;
 };
 
@@ -30,7 +31,8 @@ static int fail_memory(struct hybridge_error *err)
 }
 
 /* Passes a failure of a part on, with the setting's place in front. */
-static void fail_from(const struct build *b, const struct config_setting *item,
+static void fail_from(const struct build *b,
+		      const struct hybridge_setting *item,
 		      const struct hybridge_error *cause,
 		      struct hybridge_error *err)
 {
@@ -39,9 +41,11 @@ static void fail_from(const struct build *b, const struct config_setting *item,
 	if (cause->code == HYBRIDGE_ESYSTEM)
 		hybridge_fail(err, cause->code, "%s", cause->what);
 	else if (strncmp(cause->what, CONNSTR_SUBJECT, len) == 0)
-		config_fail(b->settings, item, err, "%s", cause->what + len);
+		hybridge_settings_fail(b->settings, item, err, "%s",
+				       cause->what + len);
 	else
-		config_fail(b->settings, item, err, ": %s", cause->what);
+		hybridge_settings_fail(b->settings, item, err, ": %s",
+				       cause->what);
 	if (cause->hint[0] != '\0')
 		hybridge_hint(err, "%s", cause->hint);
 }
@@ -60,25 +64,27 @@ static char *trim(char *text)
 	return text;
 }
 
-static int load_string_file(struct build *b, const struct config_setting *item,
+static int load_string_file(struct build *b,
+			    const struct hybridge_setting *item,
 			    struct hybridge_error *err)
 {
-	struct config_file file = {0};
+	struct hybridge_file file = {0};
 	struct hybridge_error cause = {0};
 	int ret = -1;
 
-	if (config_file_read(item->value, &file, &cause) < 0) {
+	if (hybridge_file_read(item->value, &file, &cause) < 0) {
 		fail_from(b, item, &cause, err);
 		return -1;
 	}
 	if (strlen(file.text) != file.len) {
-		config_fail(b->settings, item, err,
-			    ": '%.150s' holds a NUL byte", item->value);
+		hybridge_settings_fail(b->settings, item, err,
+				       ": '%.150s' holds a NUL byte",
+				       item->value);
 		goto out;
 	}
 	if (!b->settings->allow_open &&
 	    config_is_secret(item->key, file.text) &&
-	    config_file_check_private(&file, err) < 0)
+	    hybridge_file_check_private(&file, err) < 0)
 		goto out;
 	const char *text = trim(file.text);
 
@@ -90,7 +96,7 @@ static int load_string_file(struct build *b, const struct config_setting *item,
 	}
 	ret = 0;
 out:
-	config_file_free(&file);
+	hybridge_file_free(&file);
 	return ret;
 }
 
@@ -98,18 +104,19 @@ out:
  * Chooses between CONNECTION and CONNECTION_FILE.  The environment wins over
  * the file here too; both in one place would leave us guessing.
  */
-static const struct config_setting *choose_source(const struct build *b,
-						  struct hybridge_error *err)
+static const struct hybridge_setting *choose_source(const struct build *b,
+						    struct hybridge_error *err)
 {
-	const char *conn = b->first->conn;
-	const struct config_setting *text =
-		config_get(b->settings, CONFIG_CONNECTION, conn);
-	const struct config_setting *file =
-		config_get(b->settings, CONFIG_CONNECTION_FILE, conn);
+	const char *conn = b->first->star;
+	const struct hybridge_setting *text =
+		hybridge_settings_get(b->settings, CONFIG_CONNECTION, conn);
+	const struct hybridge_setting *file = hybridge_settings_get(
+		b->settings, CONFIG_CONNECTION_FILE, conn);
 
 	if (!text && !file) {
-		config_fail(b->settings, b->first, err,
-			    ": the connection has no connection string");
+		hybridge_settings_fail(
+			b->settings, b->first, err,
+			": the connection has no connection string");
 		hybridge_hint(err,
 			      "set HYBRIDGE_%s%sCONNECTION or "
 			      "HYBRIDGE_%s%sCONNECTION_FILE",
@@ -117,8 +124,8 @@ static const struct config_setting *choose_source(const struct build *b,
 		return NULL;
 	}
 	if (text && file && !text->line == !file->line) {
-		config_fail(b->settings, file, err, ": %s is set as well",
-			    text->name);
+		hybridge_settings_fail(b->settings, file, err,
+				       ": %s is set as well", text->name);
 		hybridge_hint(err, "remove one of the two");
 		return NULL;
 	}
@@ -127,39 +134,43 @@ static const struct config_setting *choose_source(const struct build *b,
 	return text ? text : file;
 }
 
-static int load_entity(struct build *b, const struct config_setting *source,
+static int load_entity(struct build *b, const struct hybridge_setting *source,
 		       struct hybridge_error *err)
 {
 	struct hybridge_connstr *relay = &b->connection.relay;
-	const struct config_setting *item =
-		config_get(b->settings, CONFIG_ENTITY, b->first->conn);
+	const struct hybridge_setting *item = hybridge_settings_get(
+		b->settings, CONFIG_ENTITY, b->first->star);
 	struct hybridge_span entity = {"", 0};
 
 	if (item)
-		entity = text_trim_slashes(text_span(item->value));
+		entity = hybridge_text_trim_slashes(
+			hybridge_text_span(item->value));
 	if (item && (entity.len == 0 || strpbrk(item->value, "?#"))) {
-		config_fail(b->settings, item, err,
-			    ": '%.100s' is not a hybrid connection's path",
-			    item->value);
+		hybridge_settings_fail(
+			b->settings, item, err,
+			": '%.100s' is not a hybrid connection's path",
+			item->value);
 		return -1;
 	}
 	if (!relay->entity && !item) {
-		config_fail(b->settings, source, err, " has no EntityPath");
+		hybridge_settings_fail(b->settings, source, err,
+				       " has no EntityPath");
 		hybridge_hint(
 			err,
 			"this is the string of a whole namespace: copy the "
 			"hybrid connection's own, or set "
 			"HYBRIDGE_%s%sENTITY",
-			b->first->conn, *b->first->conn ? "_" : "");
+			b->first->star, *b->first->star ? "_" : "");
 		return -1;
 	}
 	if (relay->entity && item &&
 	    (strlen(relay->entity) != entity.len ||
 	     memcmp(relay->entity, entity.text, entity.len) != 0)) {
-		config_fail(b->settings, item, err,
-			    ": '%.80s' is not the connection string's "
-			    "EntityPath, '%.80s'",
-			    item->value, relay->entity);
+		hybridge_settings_fail(
+			b->settings, item, err,
+			": '%.80s' is not the connection string's "
+			"EntityPath, '%.80s'",
+			item->value, relay->entity);
 		hybridge_hint(err, "remove %s", item->name);
 		return -1;
 	}
@@ -176,7 +187,7 @@ static bool is_loopback(const char *host)
 
 	if (strcmp(host, "localhost") == 0)
 		return true;
-	if (!hybridge_ip_parse(text_span(host), &ip))
+	if (!hybridge_ip_parse(hybridge_text_span(host), &ip))
 		return false;
 	if (ip.family == 4)
 		return ip.bytes[0] == 127;
@@ -186,8 +197,8 @@ static bool is_loopback(const char *host)
 static int load_text(const struct build *b, enum config_key key, char **out,
 		     struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(b->settings, key, b->first->conn);
+	const struct hybridge_setting *item =
+		hybridge_settings_get(b->settings, key, b->first->star);
 
 	if (!item)
 		return 0;
@@ -196,33 +207,34 @@ static int load_text(const struct build *b, enum config_key key, char **out,
 }
 
 /* Exactly one source of tokens. */
-static int load_token(struct build *b, const struct config_setting *source,
+static int load_token(struct build *b, const struct hybridge_setting *source,
 		      struct hybridge_error *err)
 {
-	const char *conn = b->first->conn;
-	const struct config_setting *file =
-		config_get(b->settings, CONFIG_TOKEN_FILE, conn);
-	const struct config_setting *command =
-		config_get(b->settings, CONFIG_TOKEN_COMMAND, conn);
+	const char *conn = b->first->star;
+	const struct hybridge_setting *file =
+		hybridge_settings_get(b->settings, CONFIG_TOKEN_FILE, conn);
+	const struct hybridge_setting *command =
+		hybridge_settings_get(b->settings, CONFIG_TOKEN_COMMAND, conn);
 	const struct hybridge_connstr *relay = &b->connection.relay;
 	bool signs = relay->key || relay->signature;
 
 	if (file && command) {
-		config_fail(b->settings, command, err, ": %s is set as well",
-			    file->name);
+		hybridge_settings_fail(b->settings, command, err,
+				       ": %s is set as well", file->name);
 		hybridge_hint(err, "remove one of the two");
 		return -1;
 	}
 	if (signs && (file || command)) {
-		config_fail(b->settings, file ? file : command, err,
-			    ": the connection string has a key of its own");
+		hybridge_settings_fail(
+			b->settings, file ? file : command, err,
+			": the connection string has a key of its own");
 		hybridge_hint(err, "remove SharedAccessKeyName and "
 				   "SharedAccessKey from it, or this setting");
 		return -1;
 	}
 	if (!signs && !file && !command) {
-		config_fail(b->settings, source, err,
-			    " has no SharedAccessKey");
+		hybridge_settings_fail(b->settings, source, err,
+				       " has no SharedAccessKey");
 		hybridge_hint(err,
 			      "copy the connection string of a shared access "
 			      "policy, with its key; or set "
@@ -239,7 +251,7 @@ static int load_token(struct build *b, const struct config_setting *source,
 
 static int load_relay(struct build *b, struct hybridge_error *err)
 {
-	const struct config_setting *source = choose_source(b, err);
+	const struct hybridge_setting *source = choose_source(b, err);
 	const struct hybridge_connstr *relay = &b->connection.relay;
 	struct hybridge_error cause = {0};
 
@@ -258,9 +270,10 @@ static int load_relay(struct build *b, struct hybridge_error *err)
 	if (load_token(b, source, err) < 0)
 		return -1;
 	if (relay->plaintext && !is_loopback(relay->host)) {
-		config_fail(b->settings, source, err,
-			    ": '%.100s' would get the key without encryption",
-			    relay->host);
+		hybridge_settings_fail(
+			b->settings, source, err,
+			": '%.100s' would get the key without encryption",
+			relay->host);
 		hybridge_hint(err, "use sb:// or wss://; ws:// and http:// are "
 				   "for 127.0.0.1 and localhost only");
 		return -1;
@@ -269,12 +282,12 @@ static int load_relay(struct build *b, struct hybridge_error *err)
 }
 
 /* Reads a list of hosts; its entries point into @text. */
-static int load_items(const struct build *b, const struct config_setting *item,
-		      const char *text, uint16_t index,
-		      struct config_entries *entries,
+static int load_items(const struct build *b,
+		      const struct hybridge_setting *item, const char *text,
+		      uint16_t index, struct config_entries *entries,
 		      struct hybridge_error *err)
 {
-	struct hybridge_span rest = text_span(text);
+	struct hybridge_span rest = hybridge_text_span(text);
 	size_t before = entries->len;
 	const char *why = NULL;
 
@@ -287,10 +300,11 @@ static int load_items(const struct build *b, const struct config_setting *item,
 		if (got < 0) {
 			size_t len = strcspn(rest.text, " \t\r\n");
 
-			config_fail(b->settings, item, err,
-				    ": '%.*s' at character %td: %s",
-				    len < 100 ? (int)len : 100, rest.text,
-				    rest.text - text + 1, why);
+			hybridge_settings_fail(b->settings, item, err,
+					       ": '%.*s' at character %td: %s",
+					       len < 100 ? (int)len : 100,
+					       rest.text, rest.text - text + 1,
+					       why);
 			hybridge_hint(err, "an item is db.corp:5432, "
 					   "db.corp:5432,5433, db.corp:*, "
 					   "*.corp:443 or [2001:db8::1]:443");
@@ -306,7 +320,7 @@ static int load_items(const struct build *b, const struct config_setting *item,
 	}
 	if (entries->len > before)
 		return 0;
-	config_fail(b->settings, item, err, " names no host");
+	hybridge_settings_fail(b->settings, item, err, " names no host");
 	return -1;
 }
 
@@ -314,8 +328,8 @@ static int load_hosts(struct build *b, uint16_t index,
 		      struct config_entries *entries,
 		      struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(b->settings, CONFIG_HOSTS, b->first->conn);
+	const struct hybridge_setting *item = hybridge_settings_get(
+		b->settings, CONFIG_HOSTS, b->first->star);
 
 	if (!item)
 		return 0;
@@ -327,18 +341,19 @@ static int load_hosts(struct build *b, uint16_t index,
 
 static int load_allow(struct build *b, struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(b->settings, CONFIG_ALLOW, b->first->conn);
+	const struct hybridge_setting *item = hybridge_settings_get(
+		b->settings, CONFIG_ALLOW, b->first->star);
 	struct config_entries entries = {NULL, 0};
 	int ret;
 
 	if (!item)
 		return 0;
 	if (b->connection.target_host) {
-		config_fail(b->settings, item, err,
-			    ": the connection has a target of its own");
+		hybridge_settings_fail(
+			b->settings, item, err,
+			": the connection has a target of its own");
 		hybridge_hint(err, "remove it, or HYBRIDGE_%s%sTARGET",
-			      b->first->conn, *b->first->conn ? "_" : "");
+			      b->first->star, *b->first->star ? "_" : "");
 		return -1;
 	}
 	b->connection.allow_text = strdup(item->value);
@@ -352,8 +367,8 @@ static int load_allow(struct build *b, struct hybridge_error *err)
 
 static int load_target(struct build *b, struct hybridge_error *err)
 {
-	const struct config_setting *item =
-		config_get(b->settings, CONFIG_TARGET, b->first->conn);
+	const struct hybridge_setting *item = hybridge_settings_get(
+		b->settings, CONFIG_TARGET, b->first->star);
 	struct hybridge_error cause = {0};
 
 	if (!item ||
@@ -366,30 +381,33 @@ static int load_target(struct build *b, struct hybridge_error *err)
 
 static int load_mode(struct build *b, struct hybridge_error *err)
 {
-	const struct config_setting *mode =
-		config_get(b->settings, CONFIG_MODE, b->first->conn);
-	const struct config_setting *name =
-		config_get(b->settings, CONFIG_PORT_NAME, b->first->conn);
+	const struct hybridge_setting *mode =
+		hybridge_settings_get(b->settings, CONFIG_MODE, b->first->star);
+	const struct hybridge_setting *name = hybridge_settings_get(
+		b->settings, CONFIG_PORT_NAME, b->first->star);
 
 	if (mode && strcmp(mode->value, "azbridge") == 0) {
 		b->connection.mode = HYBRIDGE_MODE_AZBRIDGE;
 	} else if (mode && strcmp(mode->value, "raw") != 0) {
-		config_fail(b->settings, mode, err,
-			    ": '%.60s' is not raw or azbridge", mode->value);
+		hybridge_settings_fail(b->settings, mode, err,
+				       ": '%.60s' is not raw or azbridge",
+				       mode->value);
 		return -1;
 	}
 	if (name && b->connection.mode == HYBRIDGE_MODE_RAW) {
-		config_fail(b->settings, name, err,
-			    " means something with azbridge's preamble only");
+		hybridge_settings_fail(
+			b->settings, name, err,
+			" means something with azbridge's preamble only");
 		hybridge_hint(err,
 			      "set HYBRIDGE_%s%sMODE=azbridge, or remove "
 			      "it",
-			      b->first->conn, *b->first->conn ? "_" : "");
+			      b->first->star, *b->first->star ? "_" : "");
 		return -1;
 	}
 	if (name && strlen(name->value) > HYBRIDGE_PREAMBLE_NAME_MAX) {
-		config_fail(b->settings, name, err, " is longer than %d bytes",
-			    HYBRIDGE_PREAMBLE_NAME_MAX);
+		hybridge_settings_fail(b->settings, name, err,
+				       " is longer than %d bytes",
+				       HYBRIDGE_PREAMBLE_NAME_MAX);
 		return -1;
 	}
 	return load_text(b, CONFIG_PORT_NAME, &b->connection.port_name, err);
@@ -405,7 +423,7 @@ static bool is_shown_name(const char *name)
 
 static int load_name(struct build *b, struct hybridge_error *err)
 {
-	const char *from = b->first->conn;
+	const char *from = b->first->star;
 
 	/* The short form has no NAME. */
 	if (*from == '\0')
@@ -413,7 +431,7 @@ static int load_name(struct build *b, struct hybridge_error *err)
 	b->connection.name = strdup(from);
 	if (!b->connection.name)
 		return fail_memory(err);
-	text_lower(b->connection.name);
+	hybridge_text_lower(b->connection.name);
 	if (is_shown_name(b->connection.name))
 		return 0;
 	free(b->connection.name);
@@ -421,8 +439,8 @@ static int load_name(struct build *b, struct hybridge_error *err)
 	return b->connection.name ? 0 : fail_memory(err);
 }
 
-int config_connection_load(const struct config_settings *settings,
-			   const struct config_setting *first, uint16_t index,
+int config_connection_load(const struct hybridge_settings *settings,
+			   const struct hybridge_setting *first, uint16_t index,
 			   struct config_entries *entries,
 			   struct hybridge_connection *out,
 			   struct hybridge_error *err)
@@ -450,7 +468,7 @@ void hybridge_connection_free(struct hybridge_connection *connection)
 	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
 	free((void *)(uintptr_t)connection->allow.entries);
 	free(connection->token_file);
-	text_free_secret(connection->token_command);
+	hybridge_text_free_secret(connection->token_command);
 	free(connection->port_name);
 	hybridge_connstr_free(&connection->relay);
 	*connection = (struct hybridge_connection){0};

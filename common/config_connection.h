@@ -6,7 +6,7 @@
 
 #include <hybridge/config.h>
 
-#include "config_read.h"
+#include <hybridge/settings.h>
 
 /**
  * struct config_entries - A map that is still growing
@@ -30,8 +30,8 @@ struct config_entries {
  * Return: 0 and @out owned by the caller (hybridge_connection_free()), or -1
  */
 HYBRIDGE_MUSTUSE int
-config_connection_load(const struct config_settings *settings,
-		       const struct config_setting *first, uint16_t index,
+config_connection_load(const struct hybridge_settings *settings,
+		       const struct hybridge_setting *first, uint16_t index,
 		       struct config_entries *entries,
 		       struct hybridge_connection *out,
 		       struct hybridge_error *err);

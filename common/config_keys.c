@@ -1,15 +1,15 @@
 /*
- * config_keys.c - the one table of configuration keys, and look-ups in it.
+ * config_keys.c - the one table of configuration keys.
  */
 #include "config_keys.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <hybridge/config.h>
 
-#define STAR_PREFIX  "HYBRIDGE_*" /* a connection's key without its suffix */
-#define NAME_MAX_LEN 120          /* of a key for which a suggestion is made */
+#include "config_values.h"
+
+#define RELAY_PREFIX "HYBRIDGE_RELAY_"
 
 const struct hybridge_key hybridge_config_keys[] = {
 	[CONFIG_CONNECTION] = {"HYBRIDGE_*_CONNECTION",
@@ -110,173 +110,20 @@ const struct hybridge_key hybridge_config_keys[] = {
 	[CONFIG_NUM_KEYS] = {NULL, NULL, NULL, false},
 };
 
-/* "_HOSTS" of "HYBRIDGE_*_HOSTS", or NULL. */
-static const char *suffix_of(enum config_key key)
+/* The relay's own file has these, and may serve other programs as well. */
+static bool is_relays(struct hybridge_span name)
 {
-	return config_key_is_connection(key)
-		       ? hybridge_config_keys[key].name + strlen(STAR_PREFIX)
-		       : NULL;
+	size_t len = strlen(RELAY_PREFIX);
+
+	return name.len >= len && memcmp(name.text, RELAY_PREFIX, len) == 0;
 }
 
-/* The form that has no NAME: "HYBRIDGE_HOSTS", "HYBRIDGE_SOCKET". */
-static void plain_form(enum config_key key, char *out, size_t size)
-{
-	const char *suffix = suffix_of(key);
-
-	if (suffix)
-		snprintf(out, size, CONFIG_PREFIX "%s", suffix + 1);
-	else
-		snprintf(out, size, "%s", hybridge_config_keys[key].name);
-}
-
-/* [A-Z][A-Z0-9_]* */
-static bool is_name(struct hybridge_span text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.text[i];
-
-		if (c >= 'A' && c <= 'Z')
-			continue;
-		if (i == 0 || (c != '_' && (c < '0' || c > '9')))
-			return false;
-	}
-	return text.len > 0;
-}
-
-static bool has_prefix(struct hybridge_span name)
-{
-	size_t len = strlen(CONFIG_PREFIX);
-
-	return name.len > len && memcmp(name.text, CONFIG_PREFIX, len) == 0;
-}
-
-/* Whether @name is HYBRIDGE_NAME and the suffix; @conn is then its NAME. */
-static bool match_suffix(struct hybridge_span name, const char *suffix,
-			 struct hybridge_span *conn)
-{
-	size_t prefix_len = strlen(CONFIG_PREFIX);
-	size_t suffix_len = strlen(suffix);
-
-	if (name.len <= prefix_len + suffix_len ||
-	    memcmp(name.text + name.len - suffix_len, suffix, suffix_len) != 0)
-		return false;
-	conn->text = name.text + prefix_len;
-	conn->len = name.len - prefix_len - suffix_len;
-	return is_name(*conn);
-}
-
-bool config_key_find(struct hybridge_span name, enum config_key *key,
-		     struct hybridge_span *conn)
-{
-	char plain[64];
-
-	if (!has_prefix(name))
-		return false;
-	for (enum config_key k = 0; k < CONFIG_NUM_KEYS; k++) {
-		plain_form(k, plain, sizeof(plain));
-		if (strlen(plain) != name.len ||
-		    memcmp(plain, name.text, name.len) != 0)
-			continue;
-		*key = k;
-		*conn = (struct hybridge_span){name.text, 0};
-		return true;
-	}
-	for (enum config_key k = 0; config_key_is_connection(k); k++) {
-		if (match_suffix(name, suffix_of(k), conn)) {
-			*key = k;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Levenshtein's distance; both at most NAME_MAX_LEN long. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NAME_MAX_LEN + 1];
-	size_t len = strlen(b);
-
-	for (size_t j = 0; j <= len; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < len; j++) {
-			size_t best = diagonal + (a[i] == b[j] ? 0 : 1);
-
-			diagonal = row[j + 1];
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			row[j + 1] = best;
-		}
-	}
-	return row[len];
-}
-
-/* What a search has found so far; a third of the letters may differ. */
-struct nearest {
-	size_t distance;
-	char name[NAME_MAX_LEN + 24]; /* room for the longest suffix */
+const struct hybridge_settings_table hybridge_config_table = {
+	.keys = hybridge_config_keys,
+	.short_forms = true,
+	.foreign = is_relays,
+	.secret = config_is_secret,
+	.environment = "HYBRIDGE_",
+	.hint = "a connection's keys are HYBRIDGE_NAME_ and CONNECTION, "
+		"CONNECTION_FILE, ENTITY, HOSTS or TARGET, NAME in capitals",
 };
-
-static void consider_plain(const char *name, enum config_key key,
-			   struct nearest *best)
-{
-	char plain[64];
-
-	plain_form(key, plain, sizeof(plain));
-	size_t d = distance(name, plain);
-
-	if (d >= best->distance ||
-	    d * 3 > strlen(plain) - strlen(CONFIG_PREFIX))
-		return;
-	best->distance = d;
-	snprintf(best->name, sizeof(best->name), "%s", plain);
-}
-
-/* Tries every '_' in @name as the end of the connection's NAME. */
-static void consider_suffix(const char *name, enum config_key key,
-			    struct nearest *best)
-{
-	const char *suffix = suffix_of(key);
-	const char *start = name + strlen(CONFIG_PREFIX);
-
-	for (const char *p = strchr(start, '_'); p; p = strchr(p + 1, '_')) {
-		struct hybridge_span conn = {start, (size_t)(p - start)};
-		size_t d = distance(p, suffix);
-
-		if (!is_name(conn) || d >= best->distance ||
-		    d * 3 > strlen(suffix))
-			continue;
-		best->distance = d;
-		snprintf(best->name, sizeof(best->name), "%.*s%s",
-			 (int)(p - name), name, suffix);
-	}
-}
-
-bool config_key_suggest(struct hybridge_span name, char *out, size_t size)
-{
-	struct nearest best = {.distance = NAME_MAX_LEN};
-	char upper[NAME_MAX_LEN + 1];
-
-	if (!has_prefix(name) || name.len > NAME_MAX_LEN)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.text[i];
-
-		upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-	}
-	upper[name.len] = '\0';
-	for (enum config_key k = 0; k < CONFIG_NUM_KEYS; k++) {
-		consider_plain(upper, k, &best);
-		if (config_key_is_connection(k))
-			consider_suffix(upper, k, &best);
-	}
-	if (best.distance == NAME_MAX_LEN)
-		return false;
-	snprintf(out, size, "%s", best.name);
-	return true;
-}

@@ -8,12 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include <hybridge/authority.h>
 #include <hybridge/config.h>
+#include <hybridge/text.h>
 
-#include "authority.h"
-#include "text.h"
+#include "config_keys.h"
 
-bool config_is_secret(enum config_key key, const char *value)
+bool config_is_secret(size_t key, const char *value)
 {
 	if (key == CONFIG_CONNECTION || key == CONFIG_CONNECTION_FILE)
 		return strcasestr(value, "SharedAccessKey=") ||
@@ -55,8 +56,9 @@ int hybridge_parse_duration(const char *text, uint32_t *out)
 int hybridge_parse_host_port(const char *text, char **host, uint16_t *port,
 			     struct hybridge_error *err)
 {
-	struct authority authority = {0};
-	const char *why = authority_split(text_span(text), &authority);
+	struct hybridge_authority authority = {0};
+	const char *why =
+		hybridge_authority_split(hybridge_text_span(text), &authority);
 	char *copy;
 
 	if (!why && !authority.has_port)
@@ -79,9 +81,9 @@ int hybridge_parse_host_port(const char *text, char **host, uint16_t *port,
 
 const char *config_parse_proxy(const char *text, char **out)
 {
-	struct hybridge_span rest = text_span(text);
+	struct hybridge_span rest = hybridge_text_span(text);
 	struct hybridge_span user = {"", 0};
-	struct authority authority = {0};
+	struct hybridge_authority authority = {0};
 	const char *scheme = strstr(text, "://");
 	const char *at;
 	const char *why;
@@ -91,7 +93,7 @@ const char *config_parse_proxy(const char *text, char **out)
 	if (scheme) {
 		if (strncasecmp(text, "http://", 7) != 0)
 			return "only http:// proxies are supported";
-		rest = text_span(scheme + 3);
+		rest = hybridge_text_span(scheme + 3);
 	}
 	if (rest.len > 0 && rest.text[rest.len - 1] == '/')
 		rest.len--;
@@ -105,7 +107,7 @@ const char *config_parse_proxy(const char *text, char **out)
 	for (size_t i = 0; i < user.len; i++)
 		if ((unsigned char)user.text[i] <= 0x20 || user.text[i] == 0x7f)
 			return "blank or control character in user or password";
-	why = authority_split(rest, &authority);
+	why = hybridge_authority_split(rest, &authority);
 	if (why)
 		return why;
 	is_v6 = memchr(authority.host.text, ':', authority.host.len) != NULL;

@@ -5,16 +5,17 @@
 #define HYBRIDGE_CONFIG_VALUES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <hybridge/error.h>
 
-#include "config_keys.h"
-
 /**
  * config_is_secret() - Whether this very value would harm if it became known
+ * @key: enum config_key
+ *
  * A connection string without a key in it, say, would not.
  */
-bool config_is_secret(enum config_key key, const char *value);
+bool config_is_secret(size_t key, const char *value);
 
 /**
  * config_parse_proxy() - Check a proxy's URL and give it its full form

@@ -9,11 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include <hybridge/authority.h>
 #include <hybridge/connstr.h>
 #include <hybridge/envfile.h>
-
-#include "authority.h"
-#include "text.h"
+#include <hybridge/text.h>
 
 #define SECRET_MAX 256 /* characters of a key or rule name; Azure's limit */
 
@@ -222,7 +221,7 @@ static int parse_endpoint(struct hybridge_span text,
 			  struct hybridge_error *err)
 {
 	struct hybridge_span rest = {NULL, 0};
-	struct authority authority = {0};
+	struct hybridge_authority authority = {0};
 	const char *why = NULL;
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
@@ -245,7 +244,7 @@ static int parse_endpoint(struct hybridge_span text,
 	else if (memchr(rest.text, '@', rest.len))
 		why = "has user information";
 	else
-		why = authority_split(rest, &authority);
+		why = hybridge_authority_split(rest, &authority);
 	if (why) {
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
 			      "connection string: Endpoint: %s", why);
@@ -263,14 +262,14 @@ static int parse_endpoint(struct hybridge_span text,
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		return -1;
 	}
-	text_lower(out->host);
+	hybridge_text_lower(out->host);
 	return 0;
 }
 
 static int check_entity(struct hybridge_span *entity,
 			struct hybridge_error *err)
 {
-	*entity = text_trim_slashes(*entity);
+	*entity = hybridge_text_trim_slashes(*entity);
 	for (size_t i = 0; i < entity->len; i++) {
 		unsigned char c = (unsigned char)entity->text[i];
 
@@ -330,7 +329,7 @@ void hybridge_connstr_free(struct hybridge_connstr *cs)
 	free(cs->host);
 	free(cs->entity);
 	free(cs->key_name);
-	text_free_secret(cs->key);
-	text_free_secret(cs->signature);
+	hybridge_text_free_secret(cs->key);
+	hybridge_text_free_secret(cs->signature);
 	*cs = (struct hybridge_connstr){0};
 }

@@ -24,11 +24,11 @@
 
 #include <hybridge/http.h>
 #include <hybridge/loopback.h>
+#include <hybridge/text.h>
 #include <hybridge/tls.h>
 
 #include "proxy.h"
 #include "resolve.h"
-#include "text.h"
 
 #define ATTEMPTS_MAX    8
 #define NEXT_ATTEMPT_MS 250 /* RFC 8305 section 5 */
@@ -287,7 +287,7 @@ static void connected(struct hybridge_dial *dial, int fd)
 	    hybridge_conn_write(dial->conn, request, strlen(request)) != 0)
 		fail_text(dial, request ? errno : ENOMEM, HYBRIDGE_ESYSTEM,
 			  request ? strerror(errno) : "out of memory");
-	text_free_secret(request);
+	hybridge_text_free_secret(request);
 }
 
 /* Trying the addresses. */

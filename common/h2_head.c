@@ -14,7 +14,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "text.h"
+#include <hybridge/text.h>
 
 #define FIELDS_MAX 64 /* headers that we send */
 #define KEY_BYTES  16
@@ -106,7 +106,7 @@ static void make_up(struct h2_request *request, const char *name,
 		    struct hybridge_span value)
 {
 	request->head.headers[request->head.num_headers++] =
-		(struct hybridge_http_header){text_span(name), value};
+		(struct hybridge_http_header){hybridge_text_span(name), value};
 }
 
 /* What RFC 8441 leaves out. */
@@ -117,10 +117,10 @@ static void make_upgrade(struct h2_request *request, char key[static KEY_TEXT])
 	if (RAND_bytes(random, sizeof(random)) != 1)
 		memset(random, 0, sizeof(random)); /* it is no secret */
 	EVP_EncodeBlock((unsigned char *)key, random, sizeof(random));
-	request->head.method = text_span("GET");
-	make_up(request, "Connection", text_span("Upgrade"));
-	make_up(request, "Upgrade", text_span("websocket"));
-	make_up(request, "Sec-WebSocket-Key", text_span(key));
+	request->head.method = hybridge_text_span("GET");
+	make_up(request, "Connection", hybridge_text_span("Upgrade"));
+	make_up(request, "Upgrade", hybridge_text_span("websocket"));
+	make_up(request, "Sec-WebSocket-Key", hybridge_text_span(key));
 }
 
 static bool is_websocket(const struct h2_request *request)
@@ -186,7 +186,7 @@ void h2_head_answer(struct h2_stream *stream, struct hybridge_span name,
 				  (value.text[2] - '0');
 	} else if (hybridge_span_is(name, "hybridge-reason") &&
 		   !stream->reason) {
-		text_printable(text, sizeof(text), value);
+		hybridge_text_printable(text, sizeof(text), value);
 		stream->reason = strdup(text);
 	}
 }
@@ -249,8 +249,9 @@ static void field_lines(struct fields *fields, char *lines)
 			continue;
 		*colon = '\0';
 		value = colon + 1 + strspn(colon + 1, " \t");
-		text_lower(lines);
-		field(fields, lines, text_span(value), NGHTTP2_NV_FLAG_NONE);
+		hybridge_text_lower(lines);
+		field(fields, lines, hybridge_text_span(value),
+		      NGHTTP2_NV_FLAG_NONE);
 	}
 }
 
@@ -268,20 +269,20 @@ struct hybridge_conn *hybridge_h2_open(struct hybridge_h2 *session,
 	else if (lines)
 		stream = h2_stream_new(session, on_ready, owner);
 	if (!stream) {
-		text_free_secret(lines);
+		hybridge_text_free_secret(lines);
 		return NULL;
 	}
-	field(&fields, ":method", text_span("CONNECT"), 0);
-	field(&fields, ":protocol", text_span("websocket"), 0);
-	field(&fields, ":scheme", text_span("https"), 0);
+	field(&fields, ":method", hybridge_text_span("CONNECT"), 0);
+	field(&fields, ":protocol", hybridge_text_span("websocket"), 0);
+	field(&fields, ":scheme", hybridge_text_span("https"), 0);
 	/* Never the same twice: it must not drive the rest out of the table. */
-	field(&fields, ":path", text_span(args->target),
+	field(&fields, ":path", hybridge_text_span(args->target),
 	      NGHTTP2_NV_FLAG_NO_INDEX);
-	field(&fields, ":authority", text_span(args->host), 0);
-	field(&fields, "sec-websocket-version", text_span("13"), 0);
+	field(&fields, ":authority", hybridge_text_span(args->host), 0);
+	field(&fields, "sec-websocket-version", hybridge_text_span("13"), 0);
 	if (args->protocol)
 		field(&fields, "sec-websocket-protocol",
-		      text_span(args->protocol), 0);
+		      hybridge_text_span(args->protocol), 0);
 	field_lines(&fields, lines);
 	stream->id = nghttp2_submit_request(session->ng, NULL, fields.list,
 					    fields.len, h2_frames_provider(),
@@ -326,12 +327,13 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 		return -1;
 	}
 	snprintf(status, sizeof(status), "%d", answer->status);
-	field(&fields, ":status", text_span(status), 0);
-	text_printable(
-		reason, sizeof(reason),
-		text_trim(text_span(answer->reason ? answer->reason : "")));
+	field(&fields, ":status", hybridge_text_span(status), 0);
+	hybridge_text_printable(reason, sizeof(reason),
+				hybridge_text_trim(hybridge_text_span(
+					answer->reason ? answer->reason : "")));
 	if (reason[0])
-		field(&fields, "hybridge-reason", text_span(reason), 0);
+		field(&fields, "hybridge-reason", hybridge_text_span(reason),
+		      0);
 	field_lines(&fields, lines);
 	ret = nghttp2_submit_response(stream->session->ng, stream->id,
 				      fields.list, fields.len,

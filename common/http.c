@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "text.h"
+#include <hybridge/text.h>
 
 #define READ_CHUNK 4096
 
@@ -97,8 +97,8 @@ static int parse_status_line(struct hybridge_span line,
 			return 400;
 		out->status = out->status * 10 + (line.text[i] - '0');
 	}
-	out->reason =
-		text_trim((struct hybridge_span){line.text + 3, line.len - 3});
+	out->reason = hybridge_text_trim(
+		(struct hybridge_span){line.text + 3, line.len - 3});
 	return out->status >= 100 ? 0 : 400;
 }
 
@@ -126,7 +126,7 @@ int hybridge_http_parse(struct hybridge_span text, bool response,
 		if (has_control(line) || !cut(&line, ":", &header.name) ||
 		    !is_token(header.name))
 			return 400;
-		header.value = text_trim(line);
+		header.value = hybridge_text_trim(line);
 		out->headers[out->num_headers++] = header;
 	}
 	return 400; /* no blank line */
@@ -164,9 +164,9 @@ bool hybridge_http_has_token(const struct hybridge_http_head *head,
 		if (!hybridge_span_is(head->headers[i].name, name))
 			continue;
 		while (cut(&rest, ",", &item))
-			if (hybridge_span_is(text_trim(item), token))
+			if (hybridge_span_is(hybridge_text_trim(item), token))
 				return true;
-		if (hybridge_span_is(text_trim(rest), token))
+		if (hybridge_span_is(hybridge_text_trim(rest), token))
 			return true;
 	}
 	return false;

@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 #include <hybridge/log.h>
-
-#include "utf8.h"
+#include <hybridge/utf8.h>
 
 #define LINE_MAX_BYTES  4096 /* PIPE_BUF: what a pipe takes in one piece */
 #define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
@@ -165,7 +164,7 @@ static void tidy(struct tidy *out, const char *value, size_t max)
 	size_t len = 0;
 
 	while (*s) {
-		size_t n = utf8_len(s, strnlen((const char *)s, 4));
+		size_t n = hybridge_utf8_len(s, strnlen((const char *)s, 4));
 		const char *from = (const char *)s;
 		size_t from_len = n;
 

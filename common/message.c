@@ -10,8 +10,7 @@
 #include <jansson.h>
 
 #include <hybridge/message.h>
-
-#include "text.h"
+#include <hybridge/text.h>
 
 static const char *const kind_keys[] = {
 	[HYBRIDGE_MESSAGE_UNKNOWN] = NULL,
@@ -257,7 +256,7 @@ void hybridge_message_free(struct hybridge_message *msg)
 	free(msg->headers);
 	free(msg->address);
 	free(msg->id);
-	text_free_secret(msg->token);
+	hybridge_text_free_secret(msg->token);
 	free(msg->remote_address);
 	free(msg->name);
 	*msg = (struct hybridge_message){0};

@@ -13,8 +13,7 @@
 #include <string.h>
 
 #include <hybridge/log.h>
-
-#include "text.h"
+#include <hybridge/text.h>
 
 #define POOL_MAX     4
 #define MANY_STREAMS 512 /* on one: the next ones get another */
@@ -230,7 +229,7 @@ void hybridge_pool_free(struct hybridge_pool *pool)
 	}
 	SSL_CTX_free(pool->where.tls);
 	free(pool->host);
-	text_free_secret(pool->proxy);
+	hybridge_text_free_secret(pool->proxy);
 	free(pool->no_proxy);
 	free(pool);
 }

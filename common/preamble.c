@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/text.h>
 #include <hybridge/ws.h>
-
-#include "text.h"
 
 #define VERSION     1
 #define FIXED       4 /* bytes before the name */
@@ -149,9 +148,10 @@ static void answer(struct hybridge_preamble *preamble)
 		fail(preamble, EPROTO, "the sender wants datagrams",
 		     "only TCP is carried");
 	} else if (!is_known_name(preamble)) {
-		text_printable(name, sizeof(name),
-			       (struct hybridge_span){(const char *)got + FIXED,
-						      preamble->len - FIXED});
+		hybridge_text_printable(
+			name, sizeof(name),
+			(struct hybridge_span){(const char *)got + FIXED,
+					       preamble->len - FIXED});
 		snprintf(what, sizeof(what),
 			 "the sender asked for the port '%.60s'", name);
 		fail(preamble, ECONNREFUSED, what,

@@ -10,11 +10,10 @@
 
 #include <openssl/evp.h>
 
+#include <hybridge/authority.h>
 #include <hybridge/http.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
-
-#include "authority.h"
-#include "text.h"
 
 #define DEFAULT_PORT 80 /* of http:// */
 
@@ -22,7 +21,7 @@ int proxy_parse(const char *url, struct proxy *out, struct hybridge_error *err)
 {
 	static const char scheme[] = "http://";
 	struct proxy proxy = {0};
-	struct authority authority;
+	struct hybridge_authority authority;
 	const char *at, *why;
 	size_t len;
 	int ret = -1;
@@ -47,7 +46,8 @@ int proxy_parse(const char *url, struct proxy *out, struct hybridge_error *err)
 		len -= (size_t)(at + 1 - url);
 		url = at + 1;
 	}
-	why = authority_split((struct hybridge_span){url, len}, &authority);
+	why = hybridge_authority_split((struct hybridge_span){url, len},
+				       &authority);
 	if (why) {
 		hybridge_fail(err, HYBRIDGE_ECONFIG, "the proxy's URL: %s",
 			      why);
@@ -73,7 +73,7 @@ out:
 void proxy_free(struct proxy *proxy)
 {
 	free(proxy->host);
-	text_free_secret(proxy->credentials);
+	hybridge_text_free_secret(proxy->credentials);
 	*proxy = (struct proxy){0};
 }
 
@@ -81,7 +81,7 @@ void proxy_free(struct proxy *proxy)
 static bool item_covers(struct hybridge_span item, const char *host,
 			uint16_t port)
 {
-	struct authority authority;
+	struct hybridge_authority authority;
 	size_t host_len = strlen(host);
 	const char *tail;
 
@@ -91,7 +91,7 @@ static bool item_covers(struct hybridge_span item, const char *host,
 		item.text++;
 		item.len--;
 	}
-	if (authority_split(item, &authority) != NULL ||
+	if (hybridge_authority_split(item, &authority) != NULL ||
 	    (authority.has_port && authority.port != port) ||
 	    authority.host.len > host_len)
 		return false;
@@ -131,7 +131,7 @@ static char *authorization(const struct proxy *proxy)
 			(const unsigned char *)proxy->credentials, (int)len);
 	if (asprintf(&line, "Proxy-Authorization: Basic %s\r\n", base64) < 0)
 		line = NULL;
-	text_free_secret(base64);
+	hybridge_text_free_secret(base64);
 	return line;
 }
 
@@ -148,6 +148,6 @@ char *proxy_request(const struct proxy *proxy, const char *host, uint16_t port)
 		     is_v6 ? "[" : "", host, is_v6 ? "]" : "", port,
 		     is_v6 ? "[" : "", host, is_v6 ? "]" : "", port, auth) < 0)
 		request = NULL;
-	text_free_secret(auth);
+	hybridge_text_free_secret(auth);
 	return request;
 }

@@ -17,9 +17,8 @@
 #include <openssl/hmac.h>
 
 #include <hybridge/sas.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
-
-#include "text.h"
 
 #define SIG_BYTES  32 /* HMAC-SHA256 */
 #define SIG_BASE64 44 /* ... in base64, with one '=' */
@@ -54,8 +53,8 @@ char *hybridge_sas_make_for(const char *audience, const char *key_name,
 			    const char *key, time_t expiry,
 			    struct hybridge_error *err)
 {
-	char *sr = hybridge_url_encode(text_span(audience));
-	char *skn = hybridge_url_encode(text_span(key_name));
+	char *sr = hybridge_url_encode(hybridge_text_span(audience));
+	char *skn = hybridge_url_encode(hybridge_text_span(key_name));
 	char *sig = NULL;
 	char *token = NULL;
 	unsigned char mac[SIG_BYTES];
@@ -63,10 +62,11 @@ char *hybridge_sas_make_for(const char *audience, const char *key_name,
 	char se[24];
 
 	snprintf(se, sizeof(se), "%" PRId64, (int64_t)expiry);
-	if (!sr || !skn || sign(key, text_span(sr), text_span(se), mac) < 0)
+	if (!sr || !skn ||
+	    sign(key, hybridge_text_span(sr), hybridge_text_span(se), mac) < 0)
 		goto out;
 	EVP_EncodeBlock(base64, mac, sizeof(mac));
-	sig = hybridge_url_encode(text_span((const char *)base64));
+	sig = hybridge_url_encode(hybridge_text_span((const char *)base64));
 	if (!sig)
 		goto out;
 	/* sr first: .NET and Java look for "SharedAccessSignature sr". */
@@ -79,7 +79,7 @@ out:
 			      "cannot sign a token: out of memory");
 	free(sr);
 	free(skn);
-	text_free_secret(sig);
+	hybridge_text_free_secret(sig);
 	explicit_bzero(mac, sizeof(mac));
 	explicit_bzero(base64, sizeof(base64));
 	return token;
@@ -94,7 +94,8 @@ static char *encode_path(struct hybridge_span path)
 	if (!out)
 		return NULL;
 	while (path.len > 0) {
-		char *segment = hybridge_url_encode(text_cut_segment(&path));
+		char *segment =
+			hybridge_url_encode(hybridge_text_cut_segment(&path));
 
 		if (!segment) {
 			free(out);
@@ -116,13 +117,14 @@ char *hybridge_sas_make(const char *host, const char *entity,
 			const char *key_name, const char *key, time_t expiry,
 			struct hybridge_error *err)
 {
-	char *path = encode_path(text_trim_slashes(text_span(entity)));
+	char *path = encode_path(
+		hybridge_text_trim_slashes(hybridge_text_span(entity)));
 	char *lower = strdup(host);
 	char *audience = NULL;
 	char *token = NULL;
 
 	if (lower)
-		text_lower(lower);
+		hybridge_text_lower(lower);
 	if (!path || !lower ||
 	    asprintf(&audience, "http://%s/%s", lower, path) < 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM,
@@ -218,7 +220,7 @@ static const char *parse_signature(struct hybridge_span field,
 
 	if (good)
 		memcpy(out, bytes, SIG_BYTES);
-	text_free_secret(text);
+	hybridge_text_free_secret(text);
 	explicit_bzero(bytes, sizeof(bytes));
 	return good ? NULL : why;
 }

@@ -10,11 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include <hybridge/authority.h>
 #include <hybridge/sas.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
-
-#include "authority.h"
-#include "text.h"
 
 static bool span_is(struct hybridge_span span, const char *text)
 {
@@ -42,12 +41,13 @@ static bool path_covers(struct hybridge_span path, struct hybridge_span entity)
 	static const struct hybridge_span marker = {"$hc", 3};
 	struct hybridge_span rest = path;
 
-	if (path.len > 0 && segment_equal(text_cut_segment(&rest), marker))
+	if (path.len > 0 &&
+	    segment_equal(hybridge_text_cut_segment(&rest), marker))
 		path = rest;
 	while (path.len > 0) {
 		if (entity.len == 0 ||
-		    !segment_equal(text_cut_segment(&path),
-				   text_cut_segment(&entity)))
+		    !segment_equal(hybridge_text_cut_segment(&path),
+				   hybridge_text_cut_segment(&entity)))
 			return false;
 	}
 	return true;
@@ -58,20 +58,20 @@ static bool split_audience(const char *text, struct hybridge_span *host,
 			   struct hybridge_span *path)
 {
 	const char *start = strstr(text, "://");
-	struct authority authority;
+	struct hybridge_authority authority;
 
 	if (!start)
 		return false;
 	start += 3;
 	struct hybridge_span span = {start, strcspn(start, "/?#")};
 
-	if (authority_split(span, &authority))
+	if (hybridge_authority_split(span, &authority))
 		return false;
 	*host = authority.host;
 	start += span.len;
 	path->text = start;
 	path->len = strcspn(start, "?#");
-	*path = text_trim_slashes(*path);
+	*path = hybridge_text_trim_slashes(*path);
 	return true;
 }
 
@@ -98,7 +98,8 @@ int hybridge_sas_check_audience(const struct hybridge_sas *sas,
 				   "answers to");
 		return -1;
 	}
-	if (!path_covers(path, text_trim_slashes(text_span(entity)))) {
+	if (!path_covers(path, hybridge_text_trim_slashes(
+				       hybridge_text_span(entity)))) {
 		hybridge_fail(
 			err, HYBRIDGE_EDENIED,
 			"token's audience '%.150s' does not cover '%.100s'",

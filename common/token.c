@@ -7,9 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <hybridge/file.h>
+#include <hybridge/text.h>
+
 #include "command.h"
-#include "config_file.h"
-#include "text.h"
 #include "token_text.h"
 
 #define COMMAND_MS 20000
@@ -80,15 +81,16 @@ static void on_command(void *owner, struct hybridge_span out,
 static void read_file(struct hybridge_token_fetch *fetch,
 		      const struct hybridge_connection *connection)
 {
-	struct config_file file = {0};
+	struct hybridge_file file = {0};
 
-	if (config_file_read(connection->token_file, &file, &fetch->err) == 0) {
+	if (hybridge_file_read(connection->token_file, &file, &fetch->err) ==
+	    0) {
 		if (!connection->token_file_private ||
-		    config_file_check_private(&file, &fetch->err) == 0)
-			(void)!token_text_parse(text_span(file.text),
+		    hybridge_file_check_private(&file, &fetch->err) == 0)
+			(void)!token_text_parse(hybridge_text_span(file.text),
 						time(NULL), &fetch->token,
 						&fetch->err);
-		config_file_free(&file);
+		hybridge_file_free(&file);
 	}
 	if (fetch->err.code == HYBRIDGE_OK)
 		return;

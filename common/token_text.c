@@ -12,8 +12,7 @@
 #include <openssl/evp.h>
 
 #include <hybridge/sas.h>
-
-#include "text.h"
+#include <hybridge/text.h>
 
 #define BEARER       "Bearer "
 #define CLAIMS_MAX   8192
@@ -157,7 +156,7 @@ static int from_json(struct hybridge_span text,
 	else if (!plain)
 		ret = fail_text(err, "the JSON has no accessToken");
 	else
-		ret = copy_token(text_span(plain), &token->text, err);
+		ret = copy_token(hybridge_text_span(plain), &token->text, err);
 	if (ret == 0)
 		token->expires =
 			seconds_of(json_object_get(root, "expires_on"));

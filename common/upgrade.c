@@ -13,9 +13,8 @@
 
 #include <hybridge/h2.h>
 #include <hybridge/http.h>
+#include <hybridge/text.h>
 #include <hybridge/ws.h>
-
-#include "text.h"
 
 #define KEY_BYTES 16
 #define KEY_TEXT  25
@@ -126,7 +125,7 @@ static void answered(struct hybridge_upgrade *upgrade, int status,
 		.speaks_h2 = speaks_h2,
 	};
 
-	text_printable(result.reason, sizeof(result.reason), reason);
+	hybridge_text_printable(result.reason, sizeof(result.reason), reason);
 	if (status != 101)
 		hybridge_fail(&result.err, class_of(status), "%d %s", status,
 			      result.reason);
@@ -180,7 +179,7 @@ static void on_stream_ready(void *owner, struct hybridge_conn *conn)
 
 	if (status != 0)
 		answered(upgrade, status == 200 ? 101 : status,
-			 text_span(reason), true);
+			 hybridge_text_span(reason), true);
 	else if (hybridge_h2_refused(conn))
 		fail(upgrade, EAGAIN, HYBRIDGE_EUNREACH,
 		     "the HTTP/2 session takes no more streams");
@@ -264,7 +263,7 @@ hybridge_upgrade_start(struct hybridge_loop *loop, struct hybridge_conn *conn,
 	/* If this fails, so does the first read. */
 	if (hybridge_conn_write(conn, request, strlen(request)) == 0)
 		(void)hybridge_conn_flush(conn);
-	text_free_secret(request);
+	hybridge_text_free_secret(request);
 	return upgrade;
 fail:
 	discard(upgrade);

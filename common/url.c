@@ -6,10 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include <hybridge/authority.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
-
-#include "authority.h"
-#include "text.h"
 
 /* Of encodeURIComponent (ECMA-262, 19.2.6.4). */
 static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -229,7 +228,7 @@ int hybridge_url_parse(const char *text, struct hybridge_url *out,
 		       struct hybridge_error *err)
 {
 	struct hybridge_url url = {0};
-	struct authority authority = {0};
+	struct hybridge_authority authority = {0};
 	const char *why = forbidden(text);
 	const char *start = skip_scheme(text, &url.tls);
 
@@ -242,7 +241,7 @@ int hybridge_url_parse(const char *text, struct hybridge_url *out,
 		/* Never shown: what stands before '@' may be a password. */
 		why = memchr(span.text, '@', span.len)
 			      ? "it has user information"
-			      : authority_split(span, &authority);
+			      : hybridge_authority_split(span, &authority);
 		start += span.len;
 	}
 	if (why) {
@@ -274,6 +273,6 @@ void hybridge_url_free(struct hybridge_url *url)
 	if (!url)
 		return;
 	free(url->host);
-	text_free_secret(url->target); /* its query may hold a token */
+	hybridge_text_free_secret(url->target); /* its query may hold a token */
 	*url = (struct hybridge_url){0};
 }

@@ -1,9 +1,9 @@
 /*
  * utf8.c - what is UTF-8 (RFC 3629), and what is not.
  */
-#include "utf8.h"
+#include <hybridge/utf8.h>
 
-size_t utf8_len(const unsigned char *s, size_t left)
+size_t hybridge_utf8_len(const unsigned char *s, size_t left)
 {
 	unsigned char low = 0x80;
 	unsigned char high = 0xbf;
@@ -35,12 +35,12 @@ size_t utf8_len(const unsigned char *s, size_t left)
 	return len;
 }
 
-bool utf8_is_valid(const char *text, size_t len)
+bool hybridge_utf8_is_valid(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
 
 	while (len > 0) {
-		size_t n = utf8_len(s, len);
+		size_t n = hybridge_utf8_len(s, len);
 
 		if (n == 0)
 			return false;
@@ -50,10 +50,10 @@ bool utf8_is_valid(const char *text, size_t len)
 	return true;
 }
 
-bool utf8_is_text(const char *text, size_t len)
+bool hybridge_utf8_is_text(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			return false;
-	return utf8_is_valid(text, len);
+	return hybridge_utf8_is_valid(text, len);
 }

@@ -12,9 +12,8 @@
 
 #include <hybridge/log.h>
 #include <hybridge/sas.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
-
-#include "../common/text.h"
 
 static const struct {
 	const char *name;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include <hybridge/log.h>
+#include <hybridge/text.h>
 #include <hybridge/ws.h>
 
-#include "../common/text.h"
 #include "answer.h"
 #include "throttle.h"
 #include "xml.h"
@@ -117,7 +117,7 @@ bool call_authorize(const struct call *call, const struct entity *entity,
 	}
 	*carrier = auth_token(call->head, call->target.query, &token);
 	auth_check(&place, token, time(NULL), out);
-	text_free_secret(token);
+	hybridge_text_free_secret(token);
 	free(path);
 	if (out->reason == AUTH_OK)
 		return true;

@@ -8,11 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../common/authority.h"
-#include "../common/config_file.h"
-#include "../common/config_keys.h"
-#include "../common/text.h"
-#include "settings.h"
+#include <hybridge/authority.h>
+#include <hybridge/file.h>
+#include <hybridge/text.h>
 
 #define DRAIN_DEFAULT_MS    10000
 #define MAX_STREAMS_DEFAULT 5000 /* as Azure Relay allows for a namespace */
@@ -98,20 +96,21 @@ const struct hybridge_key relay_config_keys[] = {
 /* One file may serve several programs: their keys are no mistake here. */
 static bool is_foreign(struct hybridge_span name)
 {
-	struct hybridge_span conn;
-	enum config_key key;
+	struct hybridge_span star;
+	size_t key;
 
-	return config_key_find(name, &key, &conn);
+	return hybridge_settings_find_key(&hybridge_config_table, name, &key,
+					  &star);
 }
 
-static const struct settings_table table = {
+static const struct hybridge_settings_table table = {
 	.keys = relay_config_keys,
 	.foreign = is_foreign,
+	.environment = "HYBRIDGE_RELAY_",
 	.hint = "the relay's keys are HYBRIDGE_RELAY_ and LISTEN, CERT, KEY, "
 		"HOSTS, PUBLIC, DIR, DRAIN, MAX_STREAMS, PING or RECYCLE; "
-		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_FAST_CRYPTO, "
-		"HYBRIDGE_LOG_LEVEL, "
-		"HYBRIDGE_HTTP2, "
+		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_HTTP2, "
+		"HYBRIDGE_FAST_CRYPTO, HYBRIDGE_LOG_LEVEL, "
 		"HYBRIDGE_LOG_FORMAT, HYBRIDGE_ALLOW_OPEN_FILES",
 };
 
@@ -138,10 +137,11 @@ static int fail_memory(struct hybridge_error *err)
 	return -1;
 }
 
-static int copy_text(const struct settings *settings, size_t key, char **out,
-		     struct hybridge_error *err)
+static int copy_text(const struct hybridge_settings *settings, size_t key,
+		     char **out, struct hybridge_error *err)
 {
-	const struct settings_item *item = settings_get(settings, key, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, key, "");
 
 	if (!item)
 		return 0;
@@ -149,13 +149,13 @@ static int copy_text(const struct settings *settings, size_t key, char **out,
 	return *out ? 0 : fail_memory(err);
 }
 
-static int read_listen(const struct settings *settings,
+static int read_listen(const struct hybridge_settings *settings,
 		       struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_LISTEN, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_LISTEN, "");
 	const char *colon = item ? strrchr(item->value, ':') : NULL;
-	struct authority authority = {0};
+	struct hybridge_authority authority = {0};
 	struct hybridge_span host;
 
 	if (!item) {
@@ -169,12 +169,14 @@ static int read_listen(const struct settings *settings,
 	/* The port apart: 0 is one here. */
 	host = (struct hybridge_span){
 		item->value, colon ? (size_t)(colon - item->value) : 0};
-	if (!colon || authority_split(host, &authority) || authority.has_port ||
+	if (!colon || hybridge_authority_split(host, &authority) ||
+	    authority.has_port ||
 	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
 	    strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > 65535 ||
 	    colon[1] == '\0') {
-		settings_fail(settings, item, err, ": '%.80s' is not HOST:PORT",
-			      item->value);
+		hybridge_settings_fail(settings, item, err,
+				       ": '%.80s' is not HOST:PORT",
+				       item->value);
 		hybridge_hint(err, "for example 0.0.0.0:443 or [::]:443");
 		return -1;
 	}
@@ -187,28 +189,30 @@ static int read_listen(const struct settings *settings,
 static int check_key_file(const struct relay_config *config,
 			  struct hybridge_error *err)
 {
-	struct config_file file = {0};
+	struct hybridge_file file = {0};
 	int ret;
 
 	if (config->allow_open)
 		return 0;
-	if (config_file_read(config->key, &file, err) < 0)
+	if (hybridge_file_read(config->key, &file, err) < 0)
 		return -1;
-	ret = config_file_check_private(&file, err);
-	config_file_free(&file);
+	ret = hybridge_file_check_private(&file, err);
+	hybridge_file_free(&file);
 	return ret;
 }
 
-static int read_tls(const struct settings *settings,
+static int read_tls(const struct hybridge_settings *settings,
 		    struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *cert = settings_get(settings, KEY_CERT, "");
-	const struct settings_item *key = settings_get(settings, KEY_KEY, "");
+	const struct hybridge_setting *cert =
+		hybridge_settings_get(settings, KEY_CERT, "");
+	const struct hybridge_setting *key =
+		hybridge_settings_get(settings, KEY_KEY, "");
 
 	if (!cert != !key) {
-		settings_fail(settings, cert ? cert : key, err,
-			      " is given without HYBRIDGE_RELAY_%s",
-			      cert ? "KEY" : "CERT");
+		hybridge_settings_fail(settings, cert ? cert : key, err,
+				       " is given without HYBRIDGE_RELAY_%s",
+				       cert ? "KEY" : "CERT");
 		hybridge_hint(err, "TLS needs both; neither: no TLS, on "
 				   "loopback only");
 		return -1;
@@ -219,20 +223,21 @@ static int read_tls(const struct settings *settings,
 	return config->key ? check_key_file(config, err) : 0;
 }
 
-static int read_public(const struct settings *settings,
+static int read_public(const struct hybridge_settings *settings,
 		       struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_PUBLIC, "");
-	struct authority authority;
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_PUBLIC, "");
+	struct hybridge_authority authority;
 	const char *why;
 
 	if (!item)
 		return 0;
-	why = authority_split(text_span(item->value), &authority);
+	why = hybridge_authority_split(hybridge_text_span(item->value),
+				       &authority);
 	if (why) {
-		settings_fail(settings, item, err, ": '%.80s': %s", item->value,
-			      why);
+		hybridge_settings_fail(settings, item, err, ": '%.80s': %s",
+				       item->value, why);
 		hybridge_hint(err, "it looks like relay.example:443");
 		return -1;
 	}
@@ -252,24 +257,27 @@ static int add_host(char ***hosts, size_t *len, struct hybridge_span name)
 }
 
 /* Blanks separate names; a port that was pasted along does not count. */
-static int read_hosts(const struct settings *settings,
+static int read_hosts(const struct hybridge_settings *settings,
 		      struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_HOSTS, "");
-	struct authority authority;
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_HOSTS, "");
+	struct hybridge_authority authority;
 	size_t len = 0;
 	bool ok = true;
 
 	for (const char *p = item ? item->value : ""; *p;) {
 		struct hybridge_span word = {p, strcspn(p, " \t,")};
 		const char *why =
-			word.len > 0 ? authority_split(word, &authority) : NULL;
+			word.len > 0
+				? hybridge_authority_split(word, &authority)
+				: NULL;
 
 		if (why) {
-			settings_fail(settings, item, err, ": '%.*s': %s",
-				      word.len < 80 ? (int)word.len : 80,
-				      word.text, why);
+			hybridge_settings_fail(
+				settings, item, err, ": '%.*s': %s",
+				word.len < 80 ? (int)word.len : 80, word.text,
+				why);
 			hybridge_hint(err, "names separated by blanks, for "
 					   "example 'relay.example'");
 			return -1;
@@ -280,45 +288,50 @@ static int read_hosts(const struct settings *settings,
 		p += word.len + (p[word.len] ? 1 : 0);
 	}
 	if (config->public_host &&
-	    !authority_split(text_span(config->public_host), &authority))
+	    !hybridge_authority_split(hybridge_text_span(config->public_host),
+				      &authority))
 		ok = ok && add_host(&config->hosts, &len, authority.host) == 0;
 	ok = ok && add_host(&config->hosts, &len,
-			    text_span(config->listen_host)) == 0;
-	ok = ok && add_host(&config->hosts, &len, text_span("localhost")) == 0;
-	ok = ok && add_host(&config->hosts, &len, text_span("127.0.0.1")) == 0;
+			    hybridge_text_span(config->listen_host)) == 0;
+	ok = ok && add_host(&config->hosts, &len,
+			    hybridge_text_span("localhost")) == 0;
+	ok = ok && add_host(&config->hosts, &len,
+			    hybridge_text_span("127.0.0.1")) == 0;
 	return ok ? 0 : fail_memory(err);
 }
 
-static int read_duration(const struct settings *settings, size_t key,
+static int read_duration(const struct hybridge_settings *settings, size_t key,
 			 uint32_t *ms, struct hybridge_error *err)
 {
-	const struct settings_item *item = settings_get(settings, key, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, key, "");
 
 	if (!item || hybridge_parse_duration(item->value, ms) == 0)
 		return 0;
-	settings_fail(settings, item, err, ": '%.60s' is no duration",
-		      item->value);
+	hybridge_settings_fail(settings, item, err, ": '%.60s' is no duration",
+			       item->value);
 	hybridge_hint(err, "for example 500ms, 10s, 5m or 2h");
 	return -1;
 }
 
-static int read_ping(const struct settings *settings,
+static int read_ping(const struct hybridge_settings *settings,
 		     struct relay_config *config, struct hybridge_error *err)
 {
 	if (read_duration(settings, KEY_PING, &config->ping_ms, err) < 0)
 		return -1;
 	if (config->ping_ms >= PING_MIN_MS)
 		return 0;
-	settings_fail(settings, settings_get(settings, KEY_PING, ""), err,
-		      " is less than %d ms", PING_MIN_MS);
+	hybridge_settings_fail(settings,
+			       hybridge_settings_get(settings, KEY_PING, ""),
+			       err, " is less than %d ms", PING_MIN_MS);
 	hybridge_hint(err, "a peer that answers late is taken for dead");
 	return -1;
 }
 
-static int read_limits(const struct settings *settings,
+static int read_limits(const struct hybridge_settings *settings,
 		       struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *item;
+	const struct hybridge_setting *item;
 
 	config->drain_ms = DRAIN_DEFAULT_MS;
 	config->max_streams = MAX_STREAMS_DEFAULT;
@@ -328,93 +341,76 @@ static int read_limits(const struct settings *settings,
 		    0 ||
 	    read_ping(settings, config, err) < 0)
 		return -1;
-	item = settings_get(settings, KEY_MAX_STREAMS, "");
+	item = hybridge_settings_get(settings, KEY_MAX_STREAMS, "");
 	if (!item)
 		return 0;
 	if (strspn(item->value, "0123456789") != strlen(item->value) ||
 	    strlen(item->value) > 7 || strtoul(item->value, NULL, 10) == 0) {
-		settings_fail(settings, item, err,
-			      ": '%.60s' is not a number from 1 to 9999999",
-			      item->value);
+		hybridge_settings_fail(
+			settings, item, err,
+			": '%.60s' is not a number from 1 to 9999999",
+			item->value);
 		return -1;
 	}
 	config->max_streams = (uint32_t)strtoul(item->value, NULL, 10);
 	return 0;
 }
 
-static int read_log(const struct settings *settings,
+static int read_log(const struct hybridge_settings *settings,
 		    struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *item;
+	const struct hybridge_setting *item;
 
 	config->log_level = HYBRIDGE_LOG_INFO;
 	config->log_format = HYBRIDGE_LOG_AUTO;
-	item = settings_get(settings, KEY_LOG_LEVEL, "");
+	item = hybridge_settings_get(settings, KEY_LOG_LEVEL, "");
 	if (item && hybridge_log_parse_level(item->value, &config->log_level)) {
-		settings_fail(settings, item, err, ": '%.60s' is no level",
-			      item->value);
+		hybridge_settings_fail(settings, item, err,
+				       ": '%.60s' is no level", item->value);
 		hybridge_hint(err, "one of error, warning, info, debug");
 		return -1;
 	}
-	item = settings_get(settings, KEY_LOG_FORMAT, "");
+	item = hybridge_settings_get(settings, KEY_LOG_FORMAT, "");
 	if (item &&
 	    hybridge_log_parse_format(item->value, &config->log_format)) {
-		settings_fail(settings, item, err, ": '%.60s' is no form",
-			      item->value);
+		hybridge_settings_fail(settings, item, err,
+				       ": '%.60s' is no form", item->value);
 		hybridge_hint(err, "one of auto, text, logfmt, json");
 		return -1;
 	}
 	return 0;
 }
 
-static int read_fast_crypto(const struct settings *settings,
+static int read_fast_crypto(const struct hybridge_settings *settings,
 			    struct relay_config *config,
 			    struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_FAST_CRYPTO, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_FAST_CRYPTO, "");
 
 	if (!item ||
 	    hybridge_fast_crypto_parse(item->value, &config->fast_crypto) == 0)
 		return 0;
-	settings_fail(settings, item, err, ": '%.60s' is not auto, on or off",
-		      item->value);
+	hybridge_settings_fail(settings, item, err,
+			       ": '%.60s' is not auto, on or off", item->value);
 	return -1;
 }
 
-static int read_http2(const struct settings *settings,
+static int read_http2(const struct hybridge_settings *settings,
 		      struct relay_config *config, struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_HTTP2, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_HTTP2, "");
 
 	config->http2 = !item || strcmp(item->value, "on") == 0;
 	if (config->http2 || strcmp(item->value, "off") == 0)
 		return 0;
-	settings_fail(settings, item, err, ": '%.60s' is not on or off",
-		      item->value);
+	hybridge_settings_fail(settings, item, err,
+			       ": '%.60s' is not on or off", item->value);
 	return -1;
 }
 
-static int read_allow_open(const struct settings *settings,
-			   struct relay_config *config,
-			   struct hybridge_error *err)
-{
-	const struct settings_item *item =
-		settings_get(settings, KEY_ALLOW_OPEN_FILES, "");
-
-	if (!item)
-		return 0;
-	if (strcmp(item->value, "0") != 0 && strcmp(item->value, "1") != 0) {
-		settings_fail(settings, item, err, ": '%.60s' is not 0 or 1",
-			      item->value);
-		return -1;
-	}
-	config->allow_open = item->value[0] == '1';
-	return 0;
-}
-
-static int read_dir(const struct settings *settings,
+static int read_dir(const struct hybridge_settings *settings,
 		    struct relay_config *config, struct hybridge_error *err)
 {
 	if (copy_text(settings, KEY_DIR, &config->dir, err) < 0)
@@ -432,16 +428,15 @@ static int read_dir(const struct settings *settings,
 int relay_config_load(const char *path, char *const *env,
 		      struct relay_config *out, struct hybridge_error *err)
 {
-	struct settings settings = {0};
+	struct hybridge_settings settings = {0};
 	struct relay_config config = {0};
 	int ret = -1;
 
-	if (path && settings_read(path, &table, false, &settings, err) < 0)
+	if (hybridge_settings_read(path, env, &table, false, &settings, err) <
+	    0)
 		return -1;
-	if (settings_override(&settings, &table, "HYBRIDGE_RELAY_", env, err) <
-		    0 ||
-	    read_allow_open(&settings, &config, err) < 0 ||
-	    read_listen(&settings, &config, err) < 0 ||
+	config.allow_open = settings.allow_open;
+	if (read_listen(&settings, &config, err) < 0 ||
 	    read_tls(&settings, &config, err) < 0 ||
 	    read_public(&settings, &config, err) < 0 ||
 	    read_hosts(&settings, &config, err) < 0 ||
@@ -458,7 +453,7 @@ int relay_config_load(const char *path, char *const *env,
 	config = (struct relay_config){0}; /* handed to the caller */
 	ret = 0;
 out:
-	settings_free(&settings);
+	hybridge_settings_free(&settings);
 	relay_config_free(&config);
 	return ret;
 }

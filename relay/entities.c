@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/text.h>
 #include <hybridge/url.h>
-
-#include "../common/text.h"
 
 static const char path_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				 "abcdefghijklmnopqrstuvwxyz"
@@ -47,7 +46,7 @@ int entities_add(struct entities *entities, struct entity *entity,
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		return -1;
 	}
-	text_lower(entity->folded);
+	hybridge_text_lower(entity->folded);
 	if (entity->folded[0] != '\0')
 		HASH_FIND_STR(entities->table, entity->folded, old);
 	if (old) {
@@ -73,8 +72,8 @@ void entity_free(struct entity *entity)
 		return;
 	for (size_t i = 0; i < entity->num_rules; i++) {
 		free(entity->rules[i].name);
-		text_free_secret(entity->rules[i].key);
-		text_free_secret(entity->rules[i].key2);
+		hybridge_text_free_secret(entity->rules[i].key);
+		hybridge_text_free_secret(entity->rules[i].key2);
 	}
 	free(entity->rules);
 	free(entity->path);
@@ -108,7 +107,7 @@ char *entity_path_decode(struct hybridge_span path)
 	if (!out)
 		return NULL;
 	while (path.len > 0) {
-		struct hybridge_span segment = text_cut_segment(&path);
+		struct hybridge_span segment = hybridge_text_cut_segment(&path);
 		char *plain;
 
 		if (segment.len == 0)
@@ -136,7 +135,7 @@ const struct entity *entities_find(const struct entities *entities,
 	size_t len = text ? strlen(text) : 0;
 
 	if (text)
-		text_lower(text);
+		hybridge_text_lower(text);
 	while (len > 0) {
 		HASH_FIND(hh, entities->table, text, len, entity);
 		if (entity)
@@ -157,7 +156,7 @@ const struct entity *entities_get(const struct entities *entities,
 
 	if (!folded)
 		return NULL;
-	text_lower(folded);
+	hybridge_text_lower(folded);
 	HASH_FIND_STR(entities->table, folded, entity);
 	free(folded);
 	return entity;

@@ -10,9 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../common/text.h"
-#include "../common/utf8.h"
-#include "settings.h"
+#include <hybridge/text.h>
+#include <hybridge/utf8.h>
 
 #define NAME_MAX_LEN 256  /* of a rule's name and of a key, as in Azure */
 #define METADATA_MAX 1024 /* as in Azure */
@@ -60,7 +59,7 @@ const struct hybridge_key entity_keys[] = {
 	[NUM_KEYS] = {NULL, NULL, NULL, false},
 };
 
-static const struct settings_table table = {
+static const struct hybridge_settings_table table = {
 	.keys = entity_keys,
 	.hint = "a file here has HYBRIDGE_RELAY_ENTITY, "
 		"HYBRIDGE_RELAY_OPEN_SENDERS, HYBRIDGE_RELAY_USER_METADATA "
@@ -74,9 +73,9 @@ static int fail_memory(struct hybridge_error *err)
 	return -1;
 }
 
-static int read_rights(const struct settings *settings,
-		       const struct settings_item *item, unsigned int *rights,
-		       struct hybridge_error *err)
+static int read_rights(const struct hybridge_settings *settings,
+		       const struct hybridge_setting *item,
+		       unsigned int *rights, struct hybridge_error *err)
 {
 	static const struct {
 		const char *word;
@@ -94,9 +93,9 @@ static int read_rights(const struct settings *settings,
 			    strncasecmp(p, words[i].word, len) == 0)
 				right = words[i].right;
 		if (len > 0 && right == 0) {
-			settings_fail(settings, item, err,
-				      ": '%.*s' is no right",
-				      len < 60 ? (int)len : 60, p);
+			hybridge_settings_fail(settings, item, err,
+					       ": '%.*s' is no right",
+					       len < 60 ? (int)len : 60, p);
 			hybridge_hint(err, "one or more of listen, send, "
 					   "manage, separated by blanks");
 			return -1;
@@ -110,24 +109,26 @@ static int read_rights(const struct settings *settings,
 }
 
 /* A rule's member; missing and overlong ones are errors. */
-static const struct settings_item *need_member(const struct settings *settings,
-					       const struct settings_item *rule,
-					       enum entity_key key,
-					       struct hybridge_error *err)
+static const struct hybridge_setting *
+need_member(const struct hybridge_settings *settings,
+	    const struct hybridge_setting *rule, enum entity_key key,
+	    struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, key, rule->star);
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, key, rule->star);
 
 	if (!item) {
-		settings_fail(settings, rule, err,
-			      ": the rule lacks HYBRIDGE_RULE_%s%s", rule->star,
-			      strchr(entity_keys[key].name, '*') + 1);
+		hybridge_settings_fail(settings, rule, err,
+				       ": the rule lacks HYBRIDGE_RULE_%s%s",
+				       rule->star,
+				       strchr(entity_keys[key].name, '*') + 1);
 		hybridge_hint(err, "a rule needs _NAME, _RIGHTS and _KEY");
 		return NULL;
 	}
 	if (strlen(item->value) > NAME_MAX_LEN) {
-		settings_fail(settings, item, err,
-			      " is longer than %d characters", NAME_MAX_LEN);
+		hybridge_settings_fail(settings, item, err,
+				       " is longer than %d characters",
+				       NAME_MAX_LEN);
 		return NULL;
 	}
 	return item;
@@ -142,30 +143,32 @@ static const struct entity_rule *find_rule(const struct entity *entity,
 	return NULL;
 }
 
-static int add_rule(const struct settings *settings,
-		    const struct settings_item *any, struct entity *entity,
+static int add_rule(const struct hybridge_settings *settings,
+		    const struct hybridge_setting *any, struct entity *entity,
 		    struct hybridge_error *err)
 {
-	const struct settings_item *name =
+	const struct hybridge_setting *name =
 		need_member(settings, any, KEY_RULE_NAME, err);
-	const struct settings_item *rights =
+	const struct hybridge_setting *rights =
 		name ? need_member(settings, any, KEY_RULE_RIGHTS, err) : NULL;
-	const struct settings_item *key =
+	const struct hybridge_setting *key =
 		rights ? need_member(settings, any, KEY_RULE_KEY, err) : NULL;
-	const struct settings_item *key2 =
-		settings_get(settings, KEY_RULE_KEY2, any->star);
+	const struct hybridge_setting *key2 =
+		hybridge_settings_get(settings, KEY_RULE_KEY2, any->star);
 	struct entity_rule *rule;
 
 	if (!key)
 		return -1;
 	if (find_rule(entity, name->value)) {
-		settings_fail(settings, name, err,
-			      ": there is a rule '%.60s' already", name->value);
+		hybridge_settings_fail(settings, name, err,
+				       ": there is a rule '%.60s' already",
+				       name->value);
 		return -1;
 	}
 	if (entity->num_rules == ENTITY_RULES_MAX) {
-		settings_fail(settings, any, err, ": more than %d rules",
-			      ENTITY_RULES_MAX);
+		hybridge_settings_fail(settings, any, err,
+				       ": more than %d rules",
+				       ENTITY_RULES_MAX);
 		return -1;
 	}
 	rule = &entity->rules[entity->num_rules++];
@@ -178,14 +181,14 @@ static int add_rule(const struct settings *settings,
 }
 
 /* A rule is there when any of its keys is; its first one stands for it. */
-static int read_rules(const struct settings *settings, struct entity *entity,
-		      struct hybridge_error *err)
+static int read_rules(const struct hybridge_settings *settings,
+		      struct entity *entity, struct hybridge_error *err)
 {
 	entity->rules = calloc(ENTITY_RULES_MAX, sizeof(*entity->rules));
 	if (!entity->rules)
 		return fail_memory(err);
 	for (size_t i = 0; i < settings->len; i++) {
-		const struct settings_item *item = &settings->items[i];
+		const struct hybridge_setting *item = &settings->items[i];
 		bool first = item->star[0] != '\0';
 
 		for (size_t j = 0; j < i && first; j++)
@@ -197,49 +200,50 @@ static int read_rules(const struct settings *settings, struct entity *entity,
 	return 0;
 }
 
-static int read_open(const struct settings *settings, struct entity *entity,
-		     struct hybridge_error *err)
+static int read_open(const struct hybridge_settings *settings,
+		     struct entity *entity, struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_OPEN_SENDERS, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_OPEN_SENDERS, "");
 
 	if (!item)
 		return 0;
 	if (strcasecmp(item->value, "yes") != 0 &&
 	    strcasecmp(item->value, "no") != 0) {
-		settings_fail(settings, item, err, ": '%.60s' is not yes or no",
-			      item->value);
+		hybridge_settings_fail(settings, item, err,
+				       ": '%.60s' is not yes or no",
+				       item->value);
 		return -1;
 	}
 	entity->open_senders = strcasecmp(item->value, "yes") == 0;
 	if (entity->open_senders && entity->path[0] == '\0') {
-		settings_fail(settings, item, err,
-			      " belongs to one hybrid connection");
+		hybridge_settings_fail(settings, item, err,
+				       " belongs to one hybrid connection");
 		hybridge_hint(err, "put it beside a HYBRIDGE_RELAY_ENTITY");
 		return -1;
 	}
 	return 0;
 }
 
-static int read_metadata(const struct settings *settings, struct entity *entity,
-			 struct hybridge_error *err)
+static int read_metadata(const struct hybridge_settings *settings,
+			 struct entity *entity, struct hybridge_error *err)
 {
-	const struct settings_item *item =
-		settings_get(settings, KEY_USER_METADATA, "");
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_USER_METADATA, "");
 
 	if (!item)
 		return 0;
 	if (entity->path[0] == '\0') {
-		settings_fail(settings, item, err,
-			      " belongs to one hybrid connection");
+		hybridge_settings_fail(settings, item, err,
+				       " belongs to one hybrid connection");
 		hybridge_hint(err, "put it beside a HYBRIDGE_RELAY_ENTITY");
 		return -1;
 	}
 	if (strlen(item->value) > METADATA_MAX ||
-	    !utf8_is_text(item->value, strlen(item->value))) {
-		settings_fail(settings, item, err,
-			      ": no text in UTF-8 of at most %d bytes",
-			      METADATA_MAX);
+	    !hybridge_utf8_is_text(item->value, strlen(item->value))) {
+		hybridge_settings_fail(settings, item, err,
+				       ": no text in UTF-8 of at most %d bytes",
+				       METADATA_MAX);
 		hybridge_hint(err, "for example "
 				   "'[{\"key\":\"endpoint\",\"value\":"
 				   "\"db.corp:5432\"}]'");
@@ -252,19 +256,20 @@ static int read_metadata(const struct settings *settings, struct entity *entity,
 static int load_file(const char *path, bool allow_open,
 		     struct entities *entities, struct hybridge_error *err)
 {
-	struct settings settings = {0};
-	const struct settings_item *item;
+	struct hybridge_settings settings = {0};
+	const struct hybridge_setting *item;
 	struct entity *entity = NULL;
 	int ret = -1;
 
-	if (settings_read(path, &table, allow_open, &settings, err) < 0)
+	if (hybridge_settings_read(path, NULL, &table, allow_open, &settings,
+				   err) < 0)
 		return -1;
 	entity = calloc(1, sizeof(*entity));
 	if (!entity) {
 		fail_memory(err);
 		goto out;
 	}
-	item = settings_get(&settings, KEY_ENTITY, "");
+	item = hybridge_settings_get(&settings, KEY_ENTITY, "");
 	entity->path = strdup(item ? item->value : "");
 	entity->file = strdup(path);
 	if (!entity->path || !entity->file) {
@@ -280,7 +285,7 @@ static int load_file(const char *path, bool allow_open,
 	ret = 0;
 out:
 	entity_free(entity);
-	settings_free(&settings);
+	hybridge_settings_free(&settings);
 	return ret;
 }
 

@@ -12,12 +12,12 @@
 
 #include <utlist.h>
 
+#include <hybridge/authority.h>
 #include <hybridge/channel.h>
 #include <hybridge/log.h>
 #include <hybridge/message.h>
 #include <hybridge/ws.h>
 
-#include "../common/authority.h"
 #include "answer.h"
 #include "throttle.h"
 
@@ -376,7 +376,7 @@ void listener_open(const struct call *call)
 	char *path = entity_path_decode(call->target.path);
 	const struct entity *entity =
 		path ? entities_get(&relay->entities, path) : NULL;
-	struct authority authority;
+	struct hybridge_authority authority;
 	struct auth_result result;
 	enum auth_carrier carrier;
 
@@ -386,7 +386,7 @@ void listener_open(const struct call *call)
 		return;
 	}
 	/* The address that it will be told to dial is made of this. */
-	if (authority_split(call->host, &authority)) {
+	if (hybridge_authority_split(call->host, &authority)) {
 		call_refuse(call, 400, "The Host header is missing or bad");
 		return;
 	}

@@ -9,9 +9,9 @@
 #include <strings.h>
 
 #include <hybridge/http.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
 
-#include "../common/text.h"
 #include "tracking.h"
 
 static bool skip_origin(struct hybridge_span *text)
@@ -83,7 +83,7 @@ int target_parse(struct hybridge_span text, struct target *out)
 	}
 	target.path = text;
 	rest = text;
-	if (text.len > 0 && is_marker(text_cut_segment(&rest))) {
+	if (text.len > 0 && is_marker(hybridge_text_cut_segment(&rest))) {
 		target.is_hc = true;
 		target.path = rest;
 	}

@@ -18,6 +18,7 @@
 #include <hybridge/fast_crypto.h>
 #include <hybridge/hostmap.h>
 #include <hybridge/log.h>
+#include <hybridge/settings.h>
 
 /**
  * enum hybridge_role - Who reads the configuration; keys of other roles are
@@ -29,23 +30,14 @@ enum hybridge_role {
 	HYBRIDGE_ROLE_CLI,
 };
 
-/**
- * struct hybridge_key - One documented key
- * @name: With a star where a connection's NAME stands: "HYBRIDGE_*_HOSTS".
- *        The same key without "*_" is the short form for a single connection
- * @value: What the value looks like, for manual and messages
- * @help:  One sentence
- * @secret: Whether the value must never be shown
- */
-struct hybridge_key {
-	const char *name;
-	const char *value;
-	const char *help;
-	bool secret;
-};
-
 /** hybridge_config_keys - Every key, ends with a NULL name */
 extern const struct hybridge_key hybridge_config_keys[];
+
+/**
+ * hybridge_config_table - The same for hybridge_settings_read()
+ * A connection's keys may lack "*_" where there is a single connection.
+ */
+extern const struct hybridge_settings_table hybridge_config_table;
 
 /** enum hybridge_mode - What comes before the first byte of a stream */
 enum hybridge_mode {

@@ -4,7 +4,8 @@
  */
 #include <sys/stat.h>
 
-#include "../../common/config_file.h"
+#include <hybridge/file.h>
+
 #include "config_fixture.h"
 
 static const struct {
@@ -297,14 +298,14 @@ static void an_open_file_without_a_secret_is_fine(void **state)
 
 static void a_strangers_file_with_a_key_is_refused(void **state)
 {
-	struct config_file file = {.path = "app.env", .mode = 0600};
+	struct hybridge_file file = {.path = "app.env", .mode = 0600};
 	struct hybridge_error err = {0};
 
 	(void)state;
 	file.uid = geteuid();
-	assert_int_equal(config_file_check_private(&file, &err), 0);
+	assert_int_equal(hybridge_file_check_private(&file, &err), 0);
 	file.uid = geteuid() + 12345;
-	assert_int_equal(config_file_check_private(&file, &err), -1);
+	assert_int_equal(hybridge_file_check_private(&file, &err), -1);
 	assert_non_null(strstr(err.what, "app.env: belongs to user"));
 	assert_non_null(strstr(err.hint, "chown"));
 }

@@ -120,7 +120,13 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 		{"HYBRIDGE_RELAY_LISTEN=localhost:0\n",
 		 "HYBRIDGE_RELAY_DIR is missing", "folder"},
 		{MINIMUM "HYBRIDGE_RELAY_DIRR=x\n",
-		 "relay.env:3: unknown key 'HYBRIDGE_RELAY_DIRR'", "DIR"},
+		 "relay.env:3: unknown key 'HYBRIDGE_RELAY_DIRR'",
+		 "did you mean 'HYBRIDGE_RELAY_DIR'?"},
+		{MINIMUM "HYBRIDGE_LOGLEVEL=info\n",
+		 "relay.env:3: unknown key 'HYBRIDGE_LOGLEVEL'",
+		 "did you mean 'HYBRIDGE_LOG_LEVEL'?"},
+		{MINIMUM "HYBRIDGE_RELAY_TARGET=db:1\n",
+		 "relay.env:3: unknown key 'HYBRIDGE_RELAY_TARGET'", "LISTEN"},
 		{MINIMUM "HYBRIDGE_NO_SUCH=x\n",
 		 "relay.env:3: unknown key 'HYBRIDGE_NO_SUCH'", "LISTEN"},
 		{MINIMUM "HYBRIDGE_RELAY_DIR=y\n", "already given on line 2",
@@ -178,6 +184,22 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 			fail_msg("%s -> %s", err.what, err.hint);
 		assert_null(config.dir);
 	}
+}
+
+static void load_knows_no_other_key_of_its_own_in_the_environment(void **state)
+{
+	char *const env[] = {(char[]){"HYBRIDGE_RELAY_DRIAN=1s"}, NULL};
+	struct relay_config config = {0};
+	struct hybridge_error err = {0};
+
+	(void)state;
+	put_file("relay.env", MINIMUM, 0600);
+	assert_int_equal(
+		relay_config_load(in_folder("relay.env"), env, &config, &err),
+		-1);
+	assert_string_equal(err.what,
+			    "environment: unknown key 'HYBRIDGE_RELAY_DRIAN'");
+	assert_string_equal(err.hint, "did you mean 'HYBRIDGE_RELAY_DRAIN'?");
 }
 
 static void load_refuses_a_private_key_that_others_can_read(void **state)
@@ -283,6 +305,8 @@ int main(void)
 		IN_FOLDER(
 			load_lets_the_environment_win_and_skips_other_programs_keys),
 		IN_FOLDER(load_says_where_a_mistake_is_and_what_to_do),
+		IN_FOLDER(
+			load_knows_no_other_key_of_its_own_in_the_environment),
 		IN_FOLDER(load_refuses_a_private_key_that_others_can_read),
 		IN_FOLDER(example_names_every_key_and_no_other),
 		IN_FOLDER(example_shows_the_defaults),

@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-#include "../../common/text.h"
+#include <hybridge/text.h>
+
 #include "../../common/token_text.h"
 
 #define NOW 1800000000
@@ -69,9 +70,10 @@ static void a_token_and_its_end_are_found(void **state)
 		struct hybridge_error err = {0};
 
 		print_message("case: %s\n", cases[i].text);
-		assert_int_equal(token_text_parse(text_span(cases[i].text), NOW,
-						  &token, &err),
-				 0);
+		assert_int_equal(
+			token_text_parse(hybridge_text_span(cases[i].text), NOW,
+					 &token, &err),
+			0);
 		assert_string_equal(token.text, cases[i].token);
 		assert_int_equal(token.expires, cases[i].expires);
 		assert_int_equal(token.renew, cases[i].renew);
@@ -109,9 +111,10 @@ static void what_is_none_is_refused_and_never_shown(void **state)
 		struct hybridge_error err = {0};
 
 		print_message("case: %s\n", cases[i].what);
-		assert_int_equal(token_text_parse(text_span(cases[i].text), NOW,
-						  &token, &err),
-				 -1);
+		assert_int_equal(
+			token_text_parse(hybridge_text_span(cases[i].text), NOW,
+					 &token, &err),
+			-1);
 		assert_string_equal(err.what, cases[i].what);
 		assert_null(strstr(err.hint, "s3cr"));
 		assert_null(token.text);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../common/utf8.h"
+#include <hybridge/utf8.h>
 
 static void characters_of_every_length_are_valid(void **state)
 {
@@ -29,9 +29,9 @@ static void characters_of_every_length_are_valid(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		print_message("%zu\n", i);
-		assert_true(utf8_is_valid(good[i], strlen(good[i])));
+		assert_true(hybridge_utf8_is_valid(good[i], strlen(good[i])));
 	}
-	assert_true(utf8_is_valid("a\0b", 3));
+	assert_true(hybridge_utf8_is_valid("a\0b", 3));
 }
 
 static void overlong_cut_and_impossible_ones_are_not(void **state)
@@ -58,22 +58,24 @@ static void overlong_cut_and_impossible_ones_are_not(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		print_message("%zu\n", i);
-		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
-		assert_false(utf8_is_text(bad[i], strlen(bad[i])));
+		assert_false(hybridge_utf8_is_valid(bad[i], strlen(bad[i])));
+		assert_false(hybridge_utf8_is_text(bad[i], strlen(bad[i])));
 	}
 	/* What follows the text in memory does not make it whole. */
-	assert_false(utf8_is_valid("\xc3\xa4", 1));
-	assert_int_equal(utf8_len((const unsigned char *)"\xe2\x82\xac", 2), 0);
-	assert_int_equal(utf8_len((const unsigned char *)"\xe2\x82\xac", 3), 3);
+	assert_false(hybridge_utf8_is_valid("\xc3\xa4", 1));
+	assert_int_equal(
+		hybridge_utf8_len((const unsigned char *)"\xe2\x82\xac", 2), 0);
+	assert_int_equal(
+		hybridge_utf8_len((const unsigned char *)"\xe2\x82\xac", 3), 3);
 }
 
 static void text_has_no_control_characters(void **state)
 {
 	(void)state;
-	assert_true(utf8_is_text("gr\xc3\xbc", 4));
-	assert_false(utf8_is_text("a\nb", 3));
-	assert_false(utf8_is_text("a\x7f", 2));
-	assert_false(utf8_is_text("a\0b", 3));
+	assert_true(hybridge_utf8_is_text("gr\xc3\xbc", 4));
+	assert_false(hybridge_utf8_is_text("a\nb", 3));
+	assert_false(hybridge_utf8_is_text("a\x7f", 2));
+	assert_false(hybridge_utf8_is_text("a\0b", 3));
 }
 
 int main(void)

@@ -9,22 +9,22 @@
 
 #include <hybridge/envfile.h>
 
-/** text_span() - A whole string as a span */
-static inline struct hybridge_span text_span(const char *text)
+/** hybridge_text_span() - A whole string as a span */
+static inline struct hybridge_span hybridge_text_span(const char *text)
 {
 	return (struct hybridge_span){text, strlen(text)};
 }
 
-/** text_lower() - Fold A-Z of a string in place, whatever the locale */
-static inline void text_lower(char *text)
+/** hybridge_text_lower() - Fold A-Z of a string in place, whatever the locale */
+static inline void hybridge_text_lower(char *text)
 {
 	for (; *text; text++)
 		if (*text >= 'A' && *text <= 'Z')
 			*text = (char)(*text - 'A' + 'a');
 }
 
-/** text_trim() - Without the blanks in front and behind */
-static inline struct hybridge_span text_trim(struct hybridge_span span)
+/** hybridge_text_trim() - Without the blanks in front and behind */
+static inline struct hybridge_span hybridge_text_trim(struct hybridge_span span)
 {
 	while (span.len > 0 && (span.text[0] == ' ' || span.text[0] == '\t')) {
 		span.text++;
@@ -36,8 +36,9 @@ static inline struct hybridge_span text_trim(struct hybridge_span span)
 	return span;
 }
 
-/** text_trim_slashes() - A path without '/' in front and behind */
-static inline struct hybridge_span text_trim_slashes(struct hybridge_span path)
+/** hybridge_text_trim_slashes() - A path without '/' in front and behind */
+static inline struct hybridge_span
+hybridge_text_trim_slashes(struct hybridge_span path)
 {
 	while (path.len > 0 && path.text[0] == '/') {
 		path.text++;
@@ -49,10 +50,11 @@ static inline struct hybridge_span text_trim_slashes(struct hybridge_span path)
 }
 
 /**
- * text_cut_segment() - The first segment of a path
+ * hybridge_text_cut_segment() - The first segment of a path
  * @path: Not empty; moved behind the segment and the '/' that follows it
  */
-static inline struct hybridge_span text_cut_segment(struct hybridge_span *path)
+static inline struct hybridge_span
+hybridge_text_cut_segment(struct hybridge_span *path)
 {
 	struct hybridge_span segment = *path;
 	const char *slash = memchr(path->text, '/', path->len);
@@ -67,9 +69,9 @@ static inline struct hybridge_span text_cut_segment(struct hybridge_span *path)
 	return segment;
 }
 
-/** text_printable() - Copy, with '?' for what is not printable ASCII; cut to @size */
-static inline void text_printable(char *out, size_t size,
-				  struct hybridge_span text)
+/** hybridge_text_printable() - Copy, with '?' for what is not printable ASCII; cut to @size */
+static inline void hybridge_text_printable(char *out, size_t size,
+					   struct hybridge_span text)
 {
 	size_t len = text.len < size - 1 ? text.len : size - 1;
 
@@ -81,8 +83,8 @@ static inline void text_printable(char *out, size_t size,
 	out[len] = '\0';
 }
 
-/** text_free_secret() - Wipe and free a string; NULL is fine */
-static inline void text_free_secret(char *secret)
+/** hybridge_text_free_secret() - Wipe and free a string; NULL is fine */
+static inline void hybridge_text_free_secret(char *secret)
 {
 	if (secret)
 		explicit_bzero(secret, strlen(secret));

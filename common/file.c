@@ -1,8 +1,7 @@
 /*
- * config_file.c - reads small files that may hold secrets, and checks who else
+ * file.c - reads small files that may hold secrets, and checks who else
  * could.
  */
-#include "config_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <hybridge/file.h>
 
 #define FILE_MAX ((size_t)1024 * 1024)
 
@@ -32,10 +33,10 @@ static ssize_t read_all(int fd, char *to)
 	return (ssize_t)len;
 }
 
-int config_file_read(const char *path, struct config_file *out,
-		     struct hybridge_error *err)
+int hybridge_file_read(const char *path, struct hybridge_file *out,
+		       struct hybridge_error *err)
 {
-	struct config_file file = {.path = path};
+	struct hybridge_file file = {.path = path};
 	struct stat st;
 	ssize_t len;
 	int ret = -1;
@@ -73,12 +74,12 @@ int config_file_read(const char *path, struct config_file *out,
 out:
 	if (fd >= 0)
 		close(fd);
-	config_file_free(&file);
+	hybridge_file_free(&file);
 	return ret;
 }
 
-int config_file_check_private(const struct config_file *file,
-			      struct hybridge_error *err)
+int hybridge_file_check_private(const struct hybridge_file *file,
+				struct hybridge_error *err)
 {
 	const char *how = NULL;
 
@@ -115,7 +116,7 @@ int config_file_check_private(const struct config_file *file,
 	return 0;
 }
 
-void config_file_free(struct config_file *file)
+void hybridge_file_free(struct hybridge_file *file)
 {
 	if (!file)
 		return;

@@ -10,20 +10,20 @@
 #include <hybridge/envfile.h>
 
 /**
- * struct authority - An authority taken apart
+ * struct hybridge_authority - An authority taken apart
  * @host:     Name, IPv4 literal, or IPv6 literal without its brackets; points
  *            into the text
  * @port:     Its port, 0 when none was given
  * @has_port: Whether one was given
  */
-struct authority {
+struct hybridge_authority {
 	struct hybridge_span host;
 	uint16_t port;
 	bool has_port;
 };
 
 /**
- * authority_split() - Take HOST[:PORT] or [V6][:PORT] apart
+ * hybridge_authority_split() - Take HOST[:PORT] or [V6][:PORT] apart
  * @text: The text
  * @out:  Filled in on success, untouched on failure
  *
@@ -31,6 +31,7 @@ struct authority {
  *
  * Return: NULL, or what is wrong with @text ("port is not 1 to 65535")
  */
-const char *authority_split(struct hybridge_span text, struct authority *out);
+const char *hybridge_authority_split(struct hybridge_span text,
+				     struct hybridge_authority *out);
 
 #endif
