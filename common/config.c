@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include <hybridge/config.h>
+#include <hybridge/settings_values.h>
 #include <hybridge/text.h>
 #include <hybridge/url.h>
 
@@ -17,7 +18,6 @@
 #include "config_connection.h"
 #include "config_keys.h"
 #include "config_values.h"
-#include <hybridge/settings.h>
 
 #define CONNECT_TIMEOUT_MS 30000
 #define IDLE_EXIT_MS       600000
@@ -51,37 +51,6 @@ static const char *get_either(char *const *env, const char *upper,
 	return value && *value != '\0' ? value : NULL;
 }
 
-static int load_text(const struct hybridge_settings *settings,
-		     enum config_key key, char **out,
-		     struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, key, "");
-
-	if (!item)
-		return 0;
-	*out = strdup(item->value);
-	return *out ? 0 : fail_memory(err);
-}
-
-static int load_duration(const struct hybridge_settings *settings,
-			 enum config_key key, uint32_t *out,
-			 struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, key, "");
-
-	if (!item ||
-	    (hybridge_parse_duration(item->value, out) == 0 && *out > 0))
-		return 0;
-	hybridge_settings_fail(settings, item, err,
-			       ": '%.60s' is not a duration", item->value);
-	hybridge_hint(err,
-		      "a duration is 500ms, 10s, 5m or 2h, more than 0 and "
-		      "less than 50 days");
-	return -1;
-}
-
 static int load_proxy(const struct hybridge_settings *settings,
 		      char *const *env, struct hybridge_config *config,
 		      struct hybridge_error *err)
@@ -113,63 +82,6 @@ static int load_proxy(const struct hybridge_settings *settings,
 		hybridge_hint(err, "set HYBRIDGE_PROXY=http://HOST:PORT, or "
 				   "HYBRIDGE_PROXY= for no proxy");
 	}
-	return -1;
-}
-
-static int load_log(const struct hybridge_settings *settings,
-		    struct hybridge_config *config, struct hybridge_error *err)
-{
-	const struct hybridge_setting *level =
-		hybridge_settings_get(settings, CONFIG_LOG_LEVEL, "");
-	const struct hybridge_setting *format =
-		hybridge_settings_get(settings, CONFIG_LOG_FORMAT, "");
-
-	if (level &&
-	    hybridge_log_parse_level(level->value, &config->log_level) < 0) {
-		hybridge_settings_fail(
-			settings, level, err,
-			": '%.60s' is not error, warning, info or debug",
-			level->value);
-		return -1;
-	}
-	if (format &&
-	    hybridge_log_parse_format(format->value, &config->log_format) < 0) {
-		hybridge_settings_fail(
-			settings, format, err,
-			": '%.60s' is not auto, text, logfmt or json",
-			format->value);
-		return -1;
-	}
-	return 0;
-}
-
-static int load_fast_crypto(const struct hybridge_settings *settings,
-			    struct hybridge_config *config,
-			    struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, CONFIG_FAST_CRYPTO, "");
-
-	if (!item ||
-	    hybridge_fast_crypto_parse(item->value, &config->fast_crypto) == 0)
-		return 0;
-	hybridge_settings_fail(settings, item, err,
-			       ": '%.60s' is not auto, on or off", item->value);
-	return -1;
-}
-
-static int load_http2(const struct hybridge_settings *settings,
-		      struct hybridge_config *config,
-		      struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, CONFIG_HTTP2, "");
-
-	config->http2 = !item || strcmp(item->value, "on") == 0;
-	if (config->http2 || strcmp(item->value, "off") == 0)
-		return 0;
-	hybridge_settings_fail(settings, item, err,
-			       ": '%.60s' is not on or off", item->value);
 	return -1;
 }
 
@@ -210,7 +122,8 @@ static int load_socket(const struct hybridge_settings *settings,
 			item->value, room);
 		return -1;
 	}
-	return load_text(settings, CONFIG_SOCKET, &config->socket, err);
+	return hybridge_settings_text(settings, CONFIG_SOCKET, "",
+				      &config->socket, err);
 }
 
 static int load_status_listen(const struct hybridge_settings *settings,
@@ -231,8 +144,8 @@ static int load_status_listen(const struct hybridge_settings *settings,
 		return -1;
 	}
 	free(host);
-	return load_text(settings, CONFIG_STATUS_LISTEN, &config->status_listen,
-			 err);
+	return hybridge_settings_text(settings, CONFIG_STATUS_LISTEN, "",
+				      &config->status_listen, err);
 }
 
 static int load_globals(const struct hybridge_settings *settings,
@@ -243,6 +156,7 @@ static int load_globals(const struct hybridge_settings *settings,
 	config->connect_timeout_ms = CONNECT_TIMEOUT_MS;
 	config->idle_exit_ms = IDLE_EXIT_MS;
 	config->keepalive_ms = KEEPALIVE_MS;
+	config->http2 = true;
 	config->log_level = HYBRIDGE_LOG_INFO;
 	config->log_format = HYBRIDGE_LOG_AUTO;
 	if (settings->path) {
@@ -252,18 +166,24 @@ static int load_globals(const struct hybridge_settings *settings,
 	}
 	if (load_range(settings, config, err) < 0 ||
 	    load_socket(settings, config, err) < 0 ||
-	    load_text(settings, CONFIG_CA_FILE, &config->ca_file, err) < 0 ||
+	    hybridge_settings_text(settings, CONFIG_CA_FILE, "",
+				   &config->ca_file, err) < 0 ||
 	    load_proxy(settings, env, config, err) < 0 ||
-	    load_duration(settings, CONFIG_CONNECT_TIMEOUT,
-			  &config->connect_timeout_ms, err) < 0 ||
-	    load_duration(settings, CONFIG_IDLE_EXIT, &config->idle_exit_ms,
-			  err) < 0 ||
-	    load_duration(settings, CONFIG_KEEPALIVE, &config->keepalive_ms,
-			  err) < 0 ||
-	    load_http2(settings, config, err) < 0 ||
 	    load_status_listen(settings, config, err) < 0 ||
-	    load_fast_crypto(settings, config, err) < 0 ||
-	    load_log(settings, config, err) < 0)
+	    hybridge_settings_duration(settings, CONFIG_CONNECT_TIMEOUT, false,
+				       &config->connect_timeout_ms, err) < 0 ||
+	    hybridge_settings_duration(settings, CONFIG_IDLE_EXIT, false,
+				       &config->idle_exit_ms, err) < 0 ||
+	    hybridge_settings_duration(settings, CONFIG_KEEPALIVE, false,
+				       &config->keepalive_ms, err) < 0 ||
+	    hybridge_settings_switch(settings, CONFIG_HTTP2, &config->http2,
+				     err) < 0 ||
+	    hybridge_settings_fast_crypto(settings, CONFIG_FAST_CRYPTO,
+					  &config->fast_crypto, err) < 0 ||
+	    hybridge_settings_log_level(settings, CONFIG_LOG_LEVEL,
+					&config->log_level, err) < 0 ||
+	    hybridge_settings_log_format(settings, CONFIG_LOG_FORMAT,
+					 &config->log_format, err) < 0)
 		return -1;
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <hybridge/file.h>
 #include <hybridge/preamble.h>
+#include <hybridge/settings_values.h>
 #include <hybridge/text.h>
 
 #include "config_keys.h"
@@ -194,18 +195,6 @@ static bool is_loopback(const char *host)
 	return memcmp(ip.bytes, v6_loopback, sizeof(v6_loopback)) == 0;
 }
 
-static int load_text(const struct build *b, enum config_key key, char **out,
-		     struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(b->settings, key, b->first->star);
-
-	if (!item)
-		return 0;
-	*out = strdup(item->value);
-	return *out ? 0 : fail_memory(err);
-}
-
 /* Exactly one source of tokens. */
 static int load_token(struct build *b, const struct hybridge_setting *source,
 		      struct hybridge_error *err)
@@ -243,10 +232,13 @@ static int load_token(struct build *b, const struct hybridge_setting *source,
 		return -1;
 	}
 	b->connection.token_file_private = !b->settings->allow_open;
-	if (load_text(b, CONFIG_TOKEN_FILE, &b->connection.token_file, err) < 0)
+	if (hybridge_settings_text(b->settings, CONFIG_TOKEN_FILE,
+				   b->first->star, &b->connection.token_file,
+				   err) < 0)
 		return -1;
-	return load_text(b, CONFIG_TOKEN_COMMAND, &b->connection.token_command,
-			 err);
+	return hybridge_settings_text(b->settings, CONFIG_TOKEN_COMMAND,
+				      b->first->star,
+				      &b->connection.token_command, err);
 }
 
 static int load_relay(struct build *b, struct hybridge_error *err)
@@ -410,7 +402,9 @@ static int load_mode(struct build *b, struct hybridge_error *err)
 				       HYBRIDGE_PREAMBLE_NAME_MAX);
 		return -1;
 	}
-	return load_text(b, CONFIG_PORT_NAME, &b->connection.port_name, err);
+	return hybridge_settings_text(b->settings, CONFIG_PORT_NAME,
+				      b->first->star, &b->connection.port_name,
+				      err);
 }
 
 /* [a-z][a-z0-9_]*, as every other connection's name is shown */

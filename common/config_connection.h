@@ -5,7 +5,6 @@
 #define HYBRIDGE_CONFIG_CONNECTION_H
 
 #include <hybridge/config.h>
-
 #include <hybridge/settings.h>
 
 /**

@@ -10,6 +10,7 @@
 
 #include <hybridge/authority.h>
 #include <hybridge/file.h>
+#include <hybridge/settings_values.h>
 #include <hybridge/text.h>
 
 #define DRAIN_DEFAULT_MS    10000
@@ -137,18 +138,6 @@ static int fail_memory(struct hybridge_error *err)
 	return -1;
 }
 
-static int copy_text(const struct hybridge_settings *settings, size_t key,
-		     char **out, struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, key, "");
-
-	if (!item)
-		return 0;
-	*out = strdup(item->value);
-	return *out ? 0 : fail_memory(err);
-}
-
 static int read_listen(const struct hybridge_settings *settings,
 		       struct relay_config *config, struct hybridge_error *err)
 {
@@ -217,8 +206,10 @@ static int read_tls(const struct hybridge_settings *settings,
 				   "loopback only");
 		return -1;
 	}
-	if (copy_text(settings, KEY_CERT, &config->cert, err) < 0 ||
-	    copy_text(settings, KEY_KEY, &config->key, err) < 0)
+	if (hybridge_settings_text(settings, KEY_CERT, "", &config->cert, err) <
+		    0 ||
+	    hybridge_settings_text(settings, KEY_KEY, "", &config->key, err) <
+		    0)
 		return -1;
 	return config->key ? check_key_file(config, err) : 0;
 }
@@ -241,7 +232,8 @@ static int read_public(const struct hybridge_settings *settings,
 		hybridge_hint(err, "it looks like relay.example:443");
 		return -1;
 	}
-	return copy_text(settings, KEY_PUBLIC, &config->public_host, err);
+	return hybridge_settings_text(settings, KEY_PUBLIC, "",
+				      &config->public_host, err);
 }
 
 static int add_host(char ***hosts, size_t *len, struct hybridge_span name)
@@ -300,24 +292,11 @@ static int read_hosts(const struct hybridge_settings *settings,
 	return ok ? 0 : fail_memory(err);
 }
 
-static int read_duration(const struct hybridge_settings *settings, size_t key,
-			 uint32_t *ms, struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, key, "");
-
-	if (!item || hybridge_parse_duration(item->value, ms) == 0)
-		return 0;
-	hybridge_settings_fail(settings, item, err, ": '%.60s' is no duration",
-			       item->value);
-	hybridge_hint(err, "for example 500ms, 10s, 5m or 2h");
-	return -1;
-}
-
 static int read_ping(const struct hybridge_settings *settings,
 		     struct relay_config *config, struct hybridge_error *err)
 {
-	if (read_duration(settings, KEY_PING, &config->ping_ms, err) < 0)
+	if (hybridge_settings_duration(settings, KEY_PING, true,
+				       &config->ping_ms, err) < 0)
 		return -1;
 	if (config->ping_ms >= PING_MIN_MS)
 		return 0;
@@ -336,9 +315,10 @@ static int read_limits(const struct hybridge_settings *settings,
 	config->drain_ms = DRAIN_DEFAULT_MS;
 	config->max_streams = MAX_STREAMS_DEFAULT;
 	config->ping_ms = PING_DEFAULT_MS;
-	if (read_duration(settings, KEY_DRAIN, &config->drain_ms, err) < 0 ||
-	    read_duration(settings, KEY_RECYCLE, &config->recycle_ms, err) <
-		    0 ||
+	if (hybridge_settings_duration(settings, KEY_DRAIN, true,
+				       &config->drain_ms, err) < 0 ||
+	    hybridge_settings_duration(settings, KEY_RECYCLE, true,
+				       &config->recycle_ms, err) < 0 ||
 	    read_ping(settings, config, err) < 0)
 		return -1;
 	item = hybridge_settings_get(settings, KEY_MAX_STREAMS, "");
@@ -356,64 +336,11 @@ static int read_limits(const struct hybridge_settings *settings,
 	return 0;
 }
 
-static int read_log(const struct hybridge_settings *settings,
-		    struct relay_config *config, struct hybridge_error *err)
-{
-	const struct hybridge_setting *item;
-
-	config->log_level = HYBRIDGE_LOG_INFO;
-	config->log_format = HYBRIDGE_LOG_AUTO;
-	item = hybridge_settings_get(settings, KEY_LOG_LEVEL, "");
-	if (item && hybridge_log_parse_level(item->value, &config->log_level)) {
-		hybridge_settings_fail(settings, item, err,
-				       ": '%.60s' is no level", item->value);
-		hybridge_hint(err, "one of error, warning, info, debug");
-		return -1;
-	}
-	item = hybridge_settings_get(settings, KEY_LOG_FORMAT, "");
-	if (item &&
-	    hybridge_log_parse_format(item->value, &config->log_format)) {
-		hybridge_settings_fail(settings, item, err,
-				       ": '%.60s' is no form", item->value);
-		hybridge_hint(err, "one of auto, text, logfmt, json");
-		return -1;
-	}
-	return 0;
-}
-
-static int read_fast_crypto(const struct hybridge_settings *settings,
-			    struct relay_config *config,
-			    struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, KEY_FAST_CRYPTO, "");
-
-	if (!item ||
-	    hybridge_fast_crypto_parse(item->value, &config->fast_crypto) == 0)
-		return 0;
-	hybridge_settings_fail(settings, item, err,
-			       ": '%.60s' is not auto, on or off", item->value);
-	return -1;
-}
-
-static int read_http2(const struct hybridge_settings *settings,
-		      struct relay_config *config, struct hybridge_error *err)
-{
-	const struct hybridge_setting *item =
-		hybridge_settings_get(settings, KEY_HTTP2, "");
-
-	config->http2 = !item || strcmp(item->value, "on") == 0;
-	if (config->http2 || strcmp(item->value, "off") == 0)
-		return 0;
-	hybridge_settings_fail(settings, item, err,
-			       ": '%.60s' is not on or off", item->value);
-	return -1;
-}
-
 static int read_dir(const struct hybridge_settings *settings,
 		    struct relay_config *config, struct hybridge_error *err)
 {
-	if (copy_text(settings, KEY_DIR, &config->dir, err) < 0)
+	if (hybridge_settings_text(settings, KEY_DIR, "", &config->dir, err) <
+	    0)
 		return -1;
 	if (config->dir)
 		return 0;
@@ -429,7 +356,9 @@ int relay_config_load(const char *path, char *const *env,
 		      struct relay_config *out, struct hybridge_error *err)
 {
 	struct hybridge_settings settings = {0};
-	struct relay_config config = {0};
+	struct relay_config config = {.http2 = true,
+				      .log_level = HYBRIDGE_LOG_INFO,
+				      .log_format = HYBRIDGE_LOG_AUTO};
 	int ret = -1;
 
 	if (hybridge_settings_read(path, env, &table, false, &settings, err) <
@@ -442,11 +371,16 @@ int relay_config_load(const char *path, char *const *env,
 	    read_hosts(&settings, &config, err) < 0 ||
 	    read_dir(&settings, &config, err) < 0 ||
 	    read_limits(&settings, &config, err) < 0 ||
-	    read_fast_crypto(&settings, &config, err) < 0 ||
-	    read_http2(&settings, &config, err) < 0 ||
-	    read_log(&settings, &config, err) < 0 ||
-	    copy_text(&settings, KEY_STATUS_LISTEN, &config.status_listen,
-		      err) < 0)
+	    hybridge_settings_switch(&settings, KEY_HTTP2, &config.http2, err) <
+		    0 ||
+	    hybridge_settings_fast_crypto(&settings, KEY_FAST_CRYPTO,
+					  &config.fast_crypto, err) < 0 ||
+	    hybridge_settings_log_level(&settings, KEY_LOG_LEVEL,
+					&config.log_level, err) < 0 ||
+	    hybridge_settings_log_format(&settings, KEY_LOG_FORMAT,
+					 &config.log_format, err) < 0 ||
+	    hybridge_settings_text(&settings, KEY_STATUS_LISTEN, "",
+				   &config.status_listen, err) < 0)
 		goto out;
 
 	*out = config;
