@@ -7,11 +7,20 @@ import pwd
 import socket
 
 import clients
+import harness
 import servers
-from harness import BUILD, CLEAN_ENV, World, main, until
+from harness import BUILD, CLEAN_ENV, SLOWNESS, World, main, until
+from test_many import open_many, use_all
+
+# Here the keys decide, not the environment of the run.
+harness.CLEAN_ENV.pop("HYBRIDGE_HTTP2", None)
 
 USER, PASSWORD = "user", "pa55word"
 LOGIN = "us%65r:pa55word"  # %65: as a URL may have it
+
+# Streams that share connections, and how many connections that may take.
+MANY = 40 if SLOWNESS < 10 else 15
+FEW = 8
 
 
 class Proxy:
@@ -50,10 +59,10 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def world_with_proxy():
-    # Connections are counted: each stream has its own.
-    with servers.echo() as target, World() as world:
-        yield world, Proxy(world), world.relay(["db"], HYBRIDGE_HTTP2="off"), target
+def world_with_proxy(http2="off", serve=servers.echo):
+    # Connections are counted: unless a test wants them shared, each stream has its own.
+    with serve() as target, World() as world:
+        yield world, Proxy(world), world.relay(["db"], HYBRIDGE_HTTP2=http2), target
 
 
 def test_agent_and_sender_reach_the_relay_through_it_and_nowhere_else():
@@ -97,6 +106,61 @@ def test_the_environments_proxy_is_used_but_not_for_those_in_no_proxy():
             agent.wait_log("control channel up")
             assert proxy.connects(relay) - before == asked, proxy.said()
             before = proxy.connects(relay)
+
+
+def daemons(world, relay, target, env):
+    """An agent and an application's sender with this environment, and the application."""
+    agent = world.agent(relay, {"db": target.at})
+    agent.stop()
+    app = world.app(relay, {"db": "db.corp:5432"})
+    argv = {"hybridge-agent": agent.argv[-1], "hybridge-sender": app.path}
+    both = [
+        world.start([os.path.join(BUILD, name), "-f", path], env={**CLEAN_ENV, **env}, ready=True)
+        for name, path in argv.items()
+    ]
+    return both, app
+
+
+def tcp_peers(process, port):
+    """How many TCP connections a process has to a port on this machine."""
+    folder = f"/proc/{process.pid}/fd"
+    sockets = {os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)}
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file][1:]
+    ports = [int(row[2].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in sockets]
+    return ports.count(port)
+
+
+def open_shared(app):
+    """Opens streams until sender and agent share connections, and then many at once."""
+    for _ in range(3):
+        use_all(open_many(app, 1), 1)
+    return open_many(app, MANY)
+
+
+def test_shared_connections_go_through_it_and_nowhere_else():
+    with world_with_proxy("on", servers.digest) as (world, proxy, relay, target):
+        both, app = daemons(world, relay, target, {"HYBRIDGE_PROXY": proxy.url})
+        program = open_shared(app)
+        for one in both:
+            assert tcp_peers(one, relay.port) == 0, f"{one.name} goes past the proxy"
+            assert 1 <= tcp_peers(one, proxy.port) <= FEW, f"{one.name} shares nothing"
+        use_all(program, MANY)
+        assert target.accepted == MANY + 3
+        proxy.process.stop()
+        clients.expect_verdict(app, "db.corp", 5432, "ENETUNREACH")
+
+
+def test_shared_connections_go_past_it_to_those_in_no_proxy():
+    with world_with_proxy("on", servers.digest) as (world, proxy, relay, target):
+        env = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "elsewhere.example,localhost"}
+        both, app = daemons(world, relay, target, env)
+        program = open_shared(app)
+        for one in both:
+            assert tcp_peers(one, proxy.port) == 0, f"{one.name} heeds no NO_PROXY"
+            assert 1 <= tcp_peers(one, relay.port) <= FEW, f"{one.name} shares nothing"
+        use_all(program, MANY)
+        assert proxy.connects(relay) == 0, proxy.said()
 
 
 if __name__ == "__main__":
