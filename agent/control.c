@@ -347,9 +347,9 @@ static int ask(struct control *control, struct hybridge_conn *conn,
 	char *target;
 	char *headers;
 
-	target = hybridge_endpoint_target(relay, "listen", control->id);
-	headers = hybridge_endpoint_headers(control->token.text,
-					    "hybridge-agent/" HYBRIDGE_VERSION);
+	target = hybridge_endpoint_target(relay, "listen", control->id, NULL);
+	headers = hybridge_endpoint_headers(
+		control->token.text, "hybridge-agent/" HYBRIDGE_VERSION, NULL);
 	if (host && target && headers) {
 		struct hybridge_upgrade_args args = {
 			.host = host,

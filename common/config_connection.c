@@ -13,6 +13,7 @@
 #include <hybridge/text.h>
 
 #include "config_keys.h"
+#include "config_request.h"
 #include "config_values.h"
 
 /* What connstr.c's messages start with; a key's name takes its place. */
@@ -407,6 +408,29 @@ static int load_mode(struct build *b, struct hybridge_error *err)
 				      err);
 }
 
+static int load_request(struct build *b, struct hybridge_error *err)
+{
+	const char *conn = b->first->star;
+	const struct hybridge_setting *suffix =
+		hybridge_settings_get(b->settings, CONFIG_SUFFIX, conn);
+	const struct hybridge_setting *headers =
+		hybridge_settings_get(b->settings, CONFIG_HEADERS, conn);
+	struct hybridge_error cause = {0};
+
+	if (suffix && config_check_suffix(suffix->value, &cause) < 0) {
+		fail_from(b, suffix, &cause, err);
+		return -1;
+	}
+	if (headers &&
+	    config_parse_headers(headers->value, &b->connection.headers,
+				 &cause) < 0) {
+		fail_from(b, headers, &cause, err);
+		return -1;
+	}
+	return hybridge_settings_text(b->settings, CONFIG_SUFFIX, conn,
+				      &b->connection.suffix, err);
+}
+
 /* [a-z][a-z0-9_]*, as every other connection's name is shown */
 static bool is_shown_name(const char *name)
 {
@@ -444,7 +468,7 @@ int config_connection_load(const struct hybridge_settings *settings,
 	if (load_hosts(&b, index, entries, err) < 0 ||
 	    load_target(&b, err) < 0 || load_allow(&b, err) < 0 ||
 	    load_relay(&b, err) < 0 || load_mode(&b, err) < 0 ||
-	    load_name(&b, err) < 0) {
+	    load_request(&b, err) < 0 || load_name(&b, err) < 0) {
 		hybridge_connection_free(&b.connection);
 		return -1;
 	}
@@ -464,6 +488,8 @@ void hybridge_connection_free(struct hybridge_connection *connection)
 	free(connection->token_file);
 	hybridge_text_free_secret(connection->token_command);
 	free(connection->port_name);
+	free(connection->suffix);
+	hybridge_text_free_secret(connection->headers);
 	hybridge_connstr_free(&connection->relay);
 	*connection = (struct hybridge_connection){0};
 }

@@ -46,6 +46,14 @@ const struct hybridge_key hybridge_config_keys[] = {
 			      "Port name in azbridge's preamble; else the "
 			      "port's number.",
 			      false},
+	[CONFIG_SUFFIX] = {"HYBRIDGE_*_SUFFIX", "[/PATH][?QUERY]",
+			   "What the sender's address has beyond the hybrid "
+			   "connection's path; listeners see it.",
+			   false},
+	[CONFIG_HEADERS] = {"HYBRIDGE_*_HEADERS", "'NAME: VALUE|…'",
+			    "Headers of the sender's requests; listeners see "
+			    "them.",
+			    true},
 	[CONFIG_ALLOW] = {"HYBRIDGE_*_ALLOW", "'HOST:PORT…'",
 			  "Without a TARGET: endpoints, as in HOSTS, of which "
 			  "the hybrid connection's user metadata may name one "

@@ -22,6 +22,9 @@ bool config_is_secret(size_t key, const char *value)
 	/* Whoever can change it runs what he likes, and it may hold a secret. */
 	if (key == CONFIG_TOKEN_COMMAND)
 		return true;
+	/* An API's key, say: nobody can tell. */
+	if (key == CONFIG_HEADERS)
+		return true;
 	return key == CONFIG_PROXY && strchr(value, '@');
 }
 

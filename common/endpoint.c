@@ -121,13 +121,18 @@ char *hybridge_endpoint_path(const struct hybridge_connstr *relay)
 }
 
 char *hybridge_endpoint_target(const struct hybridge_connstr *relay,
-			       const char *action, const char *id)
+			       const char *action, const char *id,
+			       const char *suffix)
 {
+	size_t len = suffix ? strcspn(suffix, "?") : 0;
+	const char *query = suffix && suffix[len] ? suffix + len + 1 : "";
 	char *path = hybridge_endpoint_path(relay);
 	char *target = NULL;
 
-	if (path && asprintf(&target, "/$hc/%s?sb-hc-action=%s&sb-hc-id=%s",
-			     path, action, id) < 0)
+	if (path &&
+	    asprintf(&target, "/$hc/%s%.*s?%s%ssb-hc-action=%s&sb-hc-id=%s",
+		     path, (int)len, suffix ? suffix : "", query,
+		     *query ? "&" : "", action, id) < 0)
 		target = NULL;
 	free(path);
 	return target;
@@ -146,17 +151,15 @@ char *hybridge_endpoint_host(const char *host, uint16_t port, bool tls)
 	return len < 0 ? NULL : text;
 }
 
-char *hybridge_endpoint_headers(const char *token, const char *agent)
+char *hybridge_endpoint_headers(const char *token, const char *agent,
+				const char *more)
 {
 	char *lines = NULL;
-	int len;
 
-	if (token)
-		len = asprintf(&lines,
-			       "ServiceBusAuthorization: %s\r\n"
-			       "Relay-User-Agent: %s\r\n",
-			       token, agent);
-	else
-		len = asprintf(&lines, "Relay-User-Agent: %s\r\n", agent);
-	return len < 0 ? NULL : lines;
+	if (asprintf(&lines, "%s%s%sRelay-User-Agent: %s\r\n%s",
+		     token ? "ServiceBusAuthorization: " : "",
+		     token ? token : "", token ? "\r\n" : "", agent,
+		     more ? more : "") < 0)
+		return NULL;
+	return lines;
 }

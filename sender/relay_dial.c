@@ -122,9 +122,11 @@ struct relay_ask *relay_ask(struct request *request, struct hybridge_conn *conn,
 
 	if (token_get(&route->token, relay, time(NULL), &token, err) != 0)
 		goto fail;
-	target = hybridge_endpoint_target(relay, "connect", request->session);
-	headers = hybridge_endpoint_headers(
-		token, "hybridge-sender/" HYBRIDGE_VERSION);
+	target = hybridge_endpoint_target(relay, "connect", request->session,
+					  route->connection->suffix);
+	headers = hybridge_endpoint_headers(token,
+					    "hybridge-sender/" HYBRIDGE_VERSION,
+					    route->connection->headers);
 	if (ask && target && headers) {
 		struct hybridge_upgrade_args args = {
 			.host = route->host_header,

@@ -59,6 +59,8 @@ enum hybridge_mode {
  * @token_command: HYBRIDGE_*_TOKEN_COMMAND or NULL
  * @mode:          HYBRIDGE_*_MODE
  * @port_name:     HYBRIDGE_*_PORT_NAME or NULL
+ * @suffix:        HYBRIDGE_*_SUFFIX, "[/PATH][?QUERY]", or NULL
+ * @headers:       HYBRIDGE_*_HEADERS as lines that end with CR LF (may be secret), or NULL
  */
 struct hybridge_connection {
 	char *name;
@@ -73,6 +75,8 @@ struct hybridge_connection {
 	char *token_command;
 	enum hybridge_mode mode;
 	char *port_name;
+	char *suffix;
+	char *headers;
 };
 
 /**

@@ -56,12 +56,14 @@ hybridge_endpoint_path(const struct hybridge_connstr *relay);
  * hybridge_endpoint_target() - Path and query of a listen or connect request
  * @action: "listen" or "connect"
  * @id:     Value of sb-hc-id
+ * @suffix: "[/PATH][?QUERY]", encoded, that the application adds; or NULL
  *
  * Return: Owned by the caller, or NULL when out of memory
  */
 HYBRIDGE_MUSTUSE char *
 hybridge_endpoint_target(const struct hybridge_connstr *relay,
-			 const char *action, const char *id);
+			 const char *action, const char *id,
+			 const char *suffix);
 
 /**
  * hybridge_endpoint_host() - Host header: the port only when it is not the scheme's own
@@ -74,11 +76,13 @@ HYBRIDGE_MUSTUSE char *hybridge_endpoint_host(const char *host, uint16_t port,
  * hybridge_endpoint_headers() - Header lines with our credentials and name
  * @token: Token, or NULL for none
  * @agent: Relay-User-Agent
+ * @more:  More header lines, each ending with CR LF, or NULL
  *
  * Return: Owned by the caller, who wipes it (hybridge_endpoint_wipe()), or NULL when out of memory
  */
 HYBRIDGE_MUSTUSE char *hybridge_endpoint_headers(const char *token,
-						 const char *agent);
+						 const char *agent,
+						 const char *more);
 
 /** hybridge_endpoint_wipe() - Wipe and free a text that may hold a token; NULL is fine */
 void hybridge_endpoint_wipe(char *text);

@@ -114,9 +114,9 @@ class Peer(Process):
         self.tell("hear", name, bytes=count)
         return self.expect(name, "heard", nth)
 
-    def accept(self, name, seconds=DEADLINE):
-        """The first accept message on a plain client's control channel."""
-        return json.loads(self.expect(name, "message", seconds=seconds)["text"])["accept"]
+    def accept(self, name, nth=1, seconds=DEADLINE):
+        """The nth accept message on a plain client's control channel."""
+        return json.loads(self.expect(name, "message", nth, seconds)["text"])["accept"]
 
 
 def url(relay, entity, query="", suffix=""):

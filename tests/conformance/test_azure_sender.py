@@ -60,6 +60,22 @@ def test_the_connect_request_has_the_token_in_its_header_and_the_sessions_id():
         assert azure.next("connect").headers["servicebusauthorization"] == token
 
 
+def test_the_connect_request_has_what_the_configuration_adds():
+    keys = {
+        "HYBRIDGE_DB_SUFFIX": "/orders/e%20u?x=1&y",
+        "HYBRIDGE_DB_HEADERS": "X-Tenant: 7 | x-own: a, b;c",
+    }
+    with world_with_sender(**keys) as (azure, app, _):
+        program = start(app)
+        request = azure.next("connect")
+        target = "/$hc/db/orders/e%20u?x=1&y&sb-hc-action=connect&sb-hc-id="
+        assert request.target.startswith(target), request.target
+        assert (request.headers["x-tenant"], request.headers["x-own"]) == ("7", "a, b;c")
+        assert request.headers["servicebusauthorization"].startswith("SharedAccessSignature sr=")
+        assert request.upgrade().read() == (BINARY, b"hello")
+        assert program.alive()
+
+
 def test_the_program_waits_until_the_relay_answers():
     with world_with_sender() as (azure, app, _):
         program = start(app)
