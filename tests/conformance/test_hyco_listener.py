@@ -16,6 +16,8 @@ MANY = 100
 LISTENERS_MAX = 25
 BURST = 30  # refusals that are not delayed
 PACE = 0.5  # seconds between the others
+CROWD = 1 + BURST + int(60 / PACE)  # connections of one that was refused for a minute
+OTHERS = 16  # of those who are served meanwhile
 GREETING = "grüße"
 
 
@@ -193,20 +195,33 @@ def test_streams_are_spread_over_two_and_go_to_the_one_that_is_left():
 def test_one_that_is_refused_again_and_again_is_slowed_down_and_others_are_not():
     with world_with_listener() as (world, relay, peer, app):
         refused = Peer(world)
-        at = url(relay, "db", CONTROL)
-        # It dials again at once, and for each refusal once more than before.
-        refused.tell("listen", "l", url=at, token=listen_token(relay, seconds=-3600))
+        at, bad = url(relay, "db", CONTROL), listen_token(relay, seconds=-3600)
+        before = relay.descriptors()
+
+        def refusals():
+            return sum("refused" in line for line in refused.lines)
+
+        # Each dials again at once, and for each refusal once more than before: so many that
+        # begin together are as many as one of them is after a minute.
+        for number in range(CROWD - BURST):
+            refused.tell("listen", f"l{number}", url=at, token=bad)
         relay.wait_log("too many failures, answers are delayed")
-        refused.expect("l", "refused", BURST)
-        before, started = len(refused.events("l", "refused")), time.monotonic()
+        until(lambda: relay.descriptors() >= before + CROWD, "the crowd that waits")
+        started, count = time.monotonic(), refusals()
         # The same address with a good token: at once.
         peer.listen("m", at, listen_token(relay))
         assert echoes(app, 10, 100_000) == 10
+        clients.expect_echo(app, "db.corp", 5432)
         # Some answers may still have been on their way.
-        refused.expect("l", "refused", before + 10)
+        until(lambda: refusals() >= count + 10, "more refusals")
         assert time.monotonic() - started > 6 * PACE, "it was not slowed down"
         assert not peer.events("l", "refused") and not peer.events("m", "refused")
         assert relay.err.count("answers are delayed") == 1, relay.err
+        # Each answer brought two more attempts, and that was all.
+        more = relay.descriptors() - before - CROWD
+        assert more <= refusals() - count + OTHERS, f"{more} connections more than the crowd"
+        refused.kill()
+        until(lambda: relay.descriptors() <= before + OTHERS, "the end of what waited")
 
 
 class Gate(Delay):
