@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/silence.h>
 #include <hybridge/text.h>
 #include <hybridge/utf8.h>
 #include <hybridge/ws.h>
@@ -25,7 +26,6 @@
 #define CLOSE_PATIENCE_MS 5000
 #define PENDING_MAX       (4u << 20)
 #define PONG_PENDING_MAX  (64u << 10)
-#define SILENT_PINGS      3
 #define READS_PER_TURN    16 /* then others have their turn */
 #define REASON_MAX        (HYBRIDGE_WS_CONTROL_MAX - 2)
 
@@ -43,7 +43,7 @@ struct hybridge_channel {
 	bool message_is_text;
 	uint16_t code; /* of the first Close, once there is one */
 	char reason[REASON_MAX + 1];
-	int64_t heard_us;
+	struct hybridge_silence silence;
 	struct hybridge_timer timer; /* ping, or patience while closing */
 	struct hybridge_task finish;
 };
@@ -243,7 +243,8 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 					      : strerror(errno));
 			return;
 		}
-		channel->heard_us = hybridge_loop_now_us(channel->loop);
+		hybridge_silence_heard(&channel->silence,
+				       hybridge_loop_now_us(channel->loop));
 		use_frames(channel, buf, (size_t)n);
 	}
 }
@@ -252,9 +253,7 @@ static void on_timer(struct hybridge_timer *timer)
 {
 	struct hybridge_channel *channel =
 		hybridge_container(timer, struct hybridge_channel, timer);
-	int64_t silent_ms =
-		(hybridge_loop_now_us(channel->loop) - channel->heard_us) /
-		1000;
+	enum hybridge_silence_step step;
 
 	if (channel->state == CLOSING) {
 		char why[sizeof(channel->reason) + 32];
@@ -264,11 +263,14 @@ static void on_timer(struct hybridge_timer *timer)
 		broke(channel, why);
 		return;
 	}
-	if (silent_ms >= (int64_t)SILENT_PINGS * channel->args.ping_ms) {
+	step = hybridge_silence_check(&channel->silence,
+				      hybridge_loop_now_us(channel->loop),
+				      channel->args.ping_ms);
+	if (step == HYBRIDGE_SILENCE_DEAD) {
 		broke(channel, "silent, pings were not answered");
 		return;
 	}
-	if (silent_ms >= channel->args.ping_ms)
+	if (step == HYBRIDGE_SILENCE_ASK)
 		send_control(channel, HYBRIDGE_WS_PING, NULL, 0);
 	if (channel->state == OPEN &&
 	    hybridge_timer_set(channel->loop, timer, channel->args.ping_ms) !=
@@ -294,7 +296,7 @@ hybridge_channel_new(struct hybridge_loop *loop, struct hybridge_conn *conn,
 	channel->args = *args;
 	channel->ops = ops;
 	channel->owner = owner;
-	channel->heard_us = hybridge_loop_now_us(loop);
+	hybridge_silence_heard(&channel->silence, hybridge_loop_now_us(loop));
 	hybridge_ws_reader_init(&channel->reader, !args->is_client);
 	hybridge_conn_set_owner(conn, on_ready, channel);
 	return channel;

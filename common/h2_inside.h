@@ -12,6 +12,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <hybridge/h2.h>
+#include <hybridge/silence.h>
 
 #include "conn_inside.h"
 #include "h2_stash.h"
@@ -73,7 +74,7 @@ struct hybridge_h2 {
 	size_t committed;
 	size_t unflushed;
 	unsigned int pass; /* counts the times that everything was offered */
-	int64_t heard_us;
+	struct hybridge_silence silence;
 	int64_t pressed_us;    /* when there was bulk, 0: never */
 	int64_t round_trip_us; /* shortest seen; 0: none yet */
 	struct h2_bucket resets;

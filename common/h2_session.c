@@ -20,8 +20,7 @@
 
 #include <utlist.h>
 
-#define READS_PER_TURN 4 /* then others have their turn */
-#define SILENT_PINGS   3
+#define READS_PER_TURN 4                  /* then others have their turn */
 #define WORTH_A_RECORD ((size_t)8 * 1024) /* bytes; fewer are gathered */
 #define KERNEL_LOW     ((int)H2_COMMIT)   /* unsent, in the kernel */
 
@@ -220,7 +219,8 @@ static bool read_some(struct hybridge_h2 *session)
 			       : strerror(errno));
 		return false;
 	}
-	session->heard_us = hybridge_loop_now_us(session->loop);
+	hybridge_silence_heard(&session->silence,
+			       hybridge_loop_now_us(session->loop));
 	session->chunk = chunk;
 	session->is_reading = true;
 	used = nghttp2_session_mem_recv(session->ng,
@@ -251,16 +251,16 @@ static void on_ping(struct hybridge_timer *timer)
 {
 	struct hybridge_h2 *session =
 		hybridge_container(timer, struct hybridge_h2, ping);
-	int64_t silent_ms =
-		(hybridge_loop_now_us(session->loop) - session->heard_us) /
-		1000;
+	enum hybridge_silence_step step = hybridge_silence_check(
+		&session->silence, hybridge_loop_now_us(session->loop),
+		session->args.ping_ms);
 
-	if (silent_ms >= (int64_t)SILENT_PINGS * session->args.ping_ms) {
+	if (step == HYBRIDGE_SILENCE_DEAD) {
 		h2_lose(session, ETIMEDOUT, HYBRIDGE_ETIMEOUT,
 			"the peer is silent");
 		return;
 	}
-	if (silent_ms >= session->args.ping_ms) {
+	if (step == HYBRIDGE_SILENCE_ASK) {
 		hybridge_conn_free_buffers(session->conn);
 		nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
 		h2_send_later(session);
@@ -285,7 +285,7 @@ struct hybridge_h2 *hybridge_h2_new(struct hybridge_loop *loop,
 	session->args = *args;
 	session->ops = ops;
 	session->owner = owner;
-	session->heard_us = hybridge_loop_now_us(loop);
+	hybridge_silence_heard(&session->silence, hybridge_loop_now_us(loop));
 	session->ping.fire = on_ping;
 	session->flush.run = run_flush;
 	session->finish.run = run_finish;

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <hybridge/silence.h>
 #include <hybridge/ws.h>
 
 #include "scratch.h"
@@ -34,7 +35,6 @@
 	((size_t)64 * 1024 - HYBRIDGE_WS_HEADER_MAX - HYBRIDGE_CONN_HEADER)
 #define BATCH_MAX        (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
 #define BATCHES_PER_TURN 4 /* then others have their turn */
-#define SILENT_PINGS     3
 
 struct hybridge_pump {
 	struct hybridge_loop *loop;
@@ -50,7 +50,7 @@ struct hybridge_pump {
 	enum hybridge_end end;
 	uint16_t close_code;
 	uint32_t ping_ms;
-	int64_t heard_us; /* when the peer was last heard of, or need not be */
+	struct hybridge_silence silence;
 	struct hybridge_timer ping;
 	struct hybridge_task finish;
 };
@@ -120,7 +120,7 @@ static void keep_alive(struct hybridge_pump *pump)
 {
 	int fd = hybridge_conn_fd(pump->ws);
 	int seconds = (int)(pump->ping_ms / 1000) + 1;
-	int probes = SILENT_PINGS - 1;
+	int probes = HYBRIDGE_SILENT_PINGS - 1;
 	int on = 1;
 
 	if (hybridge_conn_is_watched(pump->ws))
@@ -306,7 +306,8 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 		finish(pump, HYBRIDGE_END_WS_LOST);
 		return false;
 	}
-	pump->heard_us = hybridge_loop_now_us(pump->loop);
+	hybridge_silence_heard(&pump->silence,
+			       hybridge_loop_now_us(pump->loop));
 	use_frames(pump, buf, (size_t)n);
 	return true;
 }
@@ -338,7 +339,7 @@ static void on_ping(struct hybridge_timer *timer)
 	bool cannot_ask = hybridge_conn_pending(pump->tcp) > 0 ||
 			  hybridge_conn_pending(pump->ws) > 0 ||
 			  pump->close_sent || pump->close_received;
-	int64_t silent_ms;
+	enum hybridge_silence_step step;
 
 	/*
 	 * While the local side takes nothing we do not listen, and while the
@@ -346,13 +347,13 @@ static void on_ping(struct hybridge_timer *timer)
 	 * that is its silence.  Its kernel's is.
 	 */
 	if (cannot_ask && !hybridge_conn_unanswered(pump->ws, pump->ping_ms))
-		pump->heard_us = now_us;
-	silent_ms = (now_us - pump->heard_us) / 1000;
-	if (silent_ms >= (int64_t)SILENT_PINGS * pump->ping_ms) {
+		hybridge_silence_heard(&pump->silence, now_us);
+	step = hybridge_silence_check(&pump->silence, now_us, pump->ping_ms);
+	if (step == HYBRIDGE_SILENCE_DEAD) {
 		finish(pump, HYBRIDGE_END_WS_SILENT);
 		return;
 	}
-	if (silent_ms >= pump->ping_ms && !cannot_ask &&
+	if (step == HYBRIDGE_SILENCE_ASK && !cannot_ask &&
 	    send_control(pump, HYBRIDGE_WS_PING, NULL, 0) != 0) {
 		finish(pump, HYBRIDGE_END_WS_LOST);
 		return;
@@ -386,7 +387,7 @@ struct hybridge_pump *hybridge_pump_start(struct hybridge_loop *loop,
 	pump->done = done;
 	pump->owner = owner;
 	pump->ping_ms = ping_ms;
-	pump->heard_us = hybridge_loop_now_us(loop);
+	hybridge_silence_heard(&pump->silence, hybridge_loop_now_us(loop));
 	hybridge_ws_reader_init(&pump->reader, false);
 	hybridge_conn_set_owner(tcp, on_ready, pump);
 	hybridge_conn_set_owner(ws, on_ready, pump);

@@ -20,10 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/silence.h>
+
 #include "transform.h"
 
 #define BATCHES_PER_TURN 4 /* then others have their turn */
-#define SILENT_PINGS     3
 
 _Static_assert(HYBRIDGE_CONN_HEAD >= TRANSFORM_ROOM + HYBRIDGE_CONN_HEADER,
 	       "a header fits before what is taken");
@@ -37,7 +38,7 @@ struct leg {
 	bool want_pong;
 	uint8_t pong_len;
 	uint8_t pong[HYBRIDGE_WS_CONTROL_MAX];
-	int64_t heard_us; /* when it was last heard of, or need not be */
+	struct hybridge_silence silence;
 };
 
 struct splice {
@@ -49,7 +50,6 @@ struct splice {
 	bool is_over;
 	struct splice_report report;
 	uint32_t ping_ms;
-	int64_t closed_us; /* when the second Close came, or 0 */
 	struct hybridge_timer ping;
 	struct hybridge_task finish;
 };
@@ -123,8 +123,6 @@ static void finish_if_both_closed(struct splice *splice)
 {
 	if (splice->is_over || !both_closed(splice))
 		return;
-	if (splice->closed_us == 0)
-		splice->closed_us = hybridge_loop_now_us(splice->loop);
 	for (size_t i = 0; i < SPLICE_SIDES; i++)
 		if (hybridge_conn_pending(splice->legs[i].conn) > 0)
 			return;
@@ -270,7 +268,8 @@ static bool carry(struct splice *splice, enum splice_side from)
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n > 0) {
-		leg->heard_us = hybridge_loop_now_us(splice->loop);
+		hybridge_silence_heard(&leg->silence,
+				       hybridge_loop_now_us(splice->loop));
 		return use_bytes(splice, from, buf, (size_t)n);
 	}
 	if (!leg->close_in) {
@@ -317,7 +316,7 @@ static bool check_leg(struct splice *splice, enum splice_side side)
 	int64_t now_us = hybridge_loop_now_us(splice->loop);
 	bool cannot_ask = hybridge_conn_pending(peer->conn) > 0 ||
 			  leg->close_in || !may_speak(splice, side);
-	int64_t silent_ms;
+	enum hybridge_silence_step step;
 
 	if (hybridge_conn_is_watched(leg->conn))
 		return true;
@@ -327,24 +326,18 @@ static bool check_leg(struct splice *splice, enum splice_side side)
 	 * wait for it, its kernel must answer ours.
 	 */
 	if (cannot_ask && !hybridge_conn_unanswered(leg->conn, splice->ping_ms))
-		leg->heard_us = now_us;
-	silent_ms = (now_us - leg->heard_us) / 1000;
-	if (silent_ms >= (int64_t)SILENT_PINGS * splice->ping_ms)
-		return false;
-	if (silent_ms >= splice->ping_ms && !cannot_ask)
+		hybridge_silence_heard(&leg->silence, now_us);
+	step = hybridge_silence_check(&leg->silence, now_us, splice->ping_ms);
+	if (step == HYBRIDGE_SILENCE_ASK && !cannot_ask)
 		send_control(leg, HYBRIDGE_WS_PING, NULL, 0);
-	return true;
+	return step != HYBRIDGE_SILENCE_DEAD;
 }
 
 static void on_timer(struct hybridge_timer *timer)
 {
 	struct splice *splice = hybridge_container(timer, struct splice, ping);
-	int64_t now_us = hybridge_loop_now_us(splice->loop);
-	bool stuck = splice->closed_us > 0 &&
-		     now_us - splice->closed_us >
-			     (int64_t)SILENT_PINGS * splice->ping_ms * 1000;
 
-	if (stuck || !check_leg(splice, SPLICE_SENDER) ||
+	if (!check_leg(splice, SPLICE_SENDER) ||
 	    !check_leg(splice, SPLICE_LISTENER) ||
 	    hybridge_timer_set(splice->loop, timer, splice->ping_ms) != 0)
 		finish(splice, SPLICE_SILENT);
@@ -370,7 +363,8 @@ struct splice *splice_start(struct hybridge_loop *loop,
 		struct leg *leg = &splice->legs[i];
 
 		leg->conn = args->conns[i];
-		leg->heard_us = hybridge_loop_now_us(loop);
+		hybridge_silence_heard(&leg->silence,
+				       hybridge_loop_now_us(loop));
 		transform_init(&leg->in);
 		hybridge_conn_set_owner(leg->conn, on_ready, splice);
 	}
