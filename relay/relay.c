@@ -112,6 +112,7 @@ void relay_reload(struct relay *relay)
 		HYBRIDGE_NUM("entities", HASH_COUNT(relay->entities.table)));
 	listeners_close(relay, true, HYBRIDGE_WS_GOING_AWAY,
 			"The endpoint was deleted");
+	streams_stop(relay, true);
 }
 
 void relay_stop_if_drained(struct relay *relay)
@@ -144,7 +145,7 @@ void relay_close_all(struct relay *relay)
 	rendezvous_refuse_all(relay, 503, "The relay is shutting down");
 	throttle_flush(relay->throttle);
 	listeners_drop(relay);
-	streams_stop(relay);
+	streams_stop(relay, false);
 	door_close(relay->door);
 	relay->door = NULL;
 	guests_drop(relay);

@@ -94,12 +94,14 @@ void stream_start(struct held *held, struct hybridge_conn *listener)
 		     HYBRIDGE_NUM("wait_ms", stream->waited_ms));
 }
 
-void streams_stop(struct relay *relay)
+void streams_stop(struct relay *relay, bool gone_only)
 {
 	struct stream *stream;
 
 	/* Their ends come from the loop: the list stays whole meanwhile. */
 	DL_FOREACH (relay->streams, stream) {
-		splice_stop(stream->splice);
+		if (!gone_only ||
+		    !entities_get(&relay->entities, stream->meter->entity))
+			splice_stop(stream->splice);
 	}
 }

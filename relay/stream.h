@@ -4,6 +4,8 @@
 #ifndef HYBRIDGE_RELAY_STREAM_H
 #define HYBRIDGE_RELAY_STREAM_H
 
+#include <stdbool.h>
+
 #include "held.h"
 #include "relay.h"
 
@@ -14,7 +16,10 @@
  */
 void stream_start(struct held *held, struct hybridge_conn *listener);
 
-/** streams_stop() - Drop all of them */
-void streams_stop(struct relay *relay);
+/**
+ * streams_stop() - Drop them, without a Close: it is no orderly end for either side
+ * @gone_only: Only those whose hybrid connection is there no more
+ */
+void streams_stop(struct relay *relay, bool gone_only);
 
 #endif

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+import urllib.parse
 from xml.etree import ElementTree
 
 from peers import CONTROL, HANDSHAKE, Peer, RelayWith, World, listen_token, main, raw_request
@@ -342,22 +343,78 @@ def test_a_path_that_is_badly_encoded_is_400():
             assert (answer.status, "percent-encoded" in answer.reason) == (400, True), answer
 
 
-def test_a_hybrid_connection_that_is_removed_closes_its_listeners_with_1001():
-    with world_with_relay() as (world, relay, peer):
-        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+def open_both(relay, peer, entity):
+    """A listener of a hybrid connection, and a stream."""
+    names = [f"{entity}-{end}" for end in ("listener", "sender", "far")]
+    peer.open(names[0], url(relay, entity, CONTROL), listen_token(relay, entity))
+    peer.open(names[1], url(relay, entity), send_token(relay, entity), wait="")
+    peer.open(names[2], peer.accept(names[0])["address"])
+    peer.expect(names[1], "open")
+    return names
+
+
+def test_a_hybrid_connection_that_is_removed_closes_its_listeners_and_breaks_its_streams():
+    with World() as world:
+        relay, peer = RelayWith(world, ["db", "other"]), Peer(world)
+        listener, sender, far = open_both(relay, peer, "db")
+        others = open_both(relay, peer, "other")
         os.unlink(os.path.join(relay.settings["HYBRIDGE_RELAY_DIR"], "db.env"))
         relay.signal(signal.SIGHUP)
-        assert peer.expect("l", "closed")["code"] == 1001
+        assert peer.expect(listener, "closed")["code"] == 1001
+        # Without a Close, which some take for an end in good order.
+        assert [peer.expect(one, "closed")["code"] for one in (sender, far)] == [1006, 1006]
         answer = upgrade(world, relay, "/$hc/db?" + CONTROL, listen_token(relay))
         assert (answer.status, "Endpoint does not exist" in answer.reason) == (404, True), answer
+        peer.tell("send", others[1], text="still here")
+        assert peer.expect(others[2], "message")["text"] == "still here"
+        assert not any(peer.events(one, "closed") for one in others)
+
+
+def test_more_streams_than_are_allowed_are_503_until_one_has_ended():
+    with world_with_relay(HYBRIDGE_RELAY_MAX_STREAMS="2") as (world, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        for name in ("s", "t"):
+            peer.open(name, url(relay, "db"), send_token(relay), wait="")
+            peer.expect("l", "message", 1 + (name == "t"))
+        # One that is joined and one that waits: both count.
+        peer.open("r", peer.accept("l")["address"])
+        peer.expect("s", "open")
+        answer = upgrade(world, relay, "/$hc/db", send_token(relay))
+        assert (answer.status, "too many streams" in answer.reason) == (503, True), answer
+        assert int(answer.headers["Retry-After"]) > 0, answer.headers
+        peer.tell("close", "s", code=1000)
+        relay.wait_log("session closed")
+        peer.open("u", url(relay, "db"), send_token(relay), wait="")
+        peer.accept("l", 3)
+
+
+def test_a_rendezvous_address_may_come_back_written_in_another_way():
+    # Some clients take a query apart and write it anew.
+    with world_with_relay() as (world, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        for number, more in enumerate(({}, {"sb-hc-statusCode": 403, "sb-hc-statusDescription": "No"})):
+            at = url(relay, "db", "x=%2Fa+b", "/a%20b")
+            peer.open(f"s{number}", at, send_token(relay), wait="")
+            target = target_of(peer.accept("l", number + 1)["address"])
+            path, _, query = target.partition("?")
+            pairs = urllib.parse.parse_qsl(query) + list(more.items())
+            again = path.replace("$", "%24") + "?" + urllib.parse.urlencode(pairs[::-1])
+            answer = upgrade(world, relay, again)
+            assert answer.status == (410 if more else 101), answer
+            seen = peer.expect(f"s{number}", "refused" if more else "open")
+            assert not more or (seen["status"], seen["reason"]) == (403, "No"), seen
 
 
 def test_a_relay_that_drains_sends_listeners_1001_and_lets_streams_end():
     with world_with_listener() as (_, relay, peer, accept):
         peer.open("r", accept["address"])
         peer.expect("s", "open")
+        # One that still waits is told.
+        peer.open("t", url(relay, "db"), send_token(relay), wait="")
+        peer.accept("l", 2)
         relay.popen.terminate()
         assert peer.expect("l", "closed")["code"] == 1001
+        assert peer.expect("t", "refused")["status"] == 503
         peer.tell("send", "s", text="still here")
         assert peer.expect("r", "message")["text"] == "still here"
         started = time.monotonic()
