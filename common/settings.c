@@ -169,6 +169,41 @@ static int add(struct hybridge_settings *settings,
 	return append(settings, &item, err);
 }
 
+/* Moves @text behind the first @mark in it; false when there is none. */
+static bool skip_past(struct hybridge_span *text, const char *mark)
+{
+	const char *found = memmem(text->text, text->len, mark, strlen(mark));
+
+	if (!found)
+		return false;
+	found += strlen(mark);
+	text->len -= (size_t)(found - text->text);
+	text->text = found;
+	return true;
+}
+
+/*
+ * What Kubernetes puts into the environment of a pod for each service, of which one
+ * may well be called hybridge-relay: ..._SERVICE_HOST, ..._SERVICE_PORT[_name],
+ * ..._PORT=tcp://..., ..._PORT_443_TCP[_ADDR].
+ */
+static bool is_service_link(struct hybridge_span name,
+			    struct hybridge_span value)
+{
+	struct hybridge_span rest = name;
+
+	if (skip_past(&rest, "_SERVICE_HOST"))
+		return rest.len == 0;
+	if (skip_past(&rest, "_SERVICE_PORT"))
+		return rest.len == 0 || rest.text[0] == '_';
+	if (!skip_past(&rest, "_PORT"))
+		return false;
+	if (rest.len == 0)
+		return memmem(value.text, value.len, "://", 3) != NULL;
+	return rest.len > 1 && rest.text[0] == '_' && rest.text[1] >= '0' &&
+	       rest.text[1] <= '9';
+}
+
 /* Takes a pair of the file, or of the environment with @line 0. */
 static int take(struct reader *reader, struct hybridge_span name,
 		struct hybridge_span value, unsigned int line,
@@ -184,7 +219,8 @@ static int take(struct reader *reader, struct hybridge_span name,
 		return add(&reader->settings, &item, name, star, value, err);
 	if (table->foreign && table->foreign(name))
 		return 0;
-	if (line == 0 && !starts_with(name, table->environment))
+	if (line == 0 && (!starts_with(name, table->environment) ||
+			  is_service_link(name, value)))
 		return 0;
 	return fail_unknown(reader, name, line, err);
 }

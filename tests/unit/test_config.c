@@ -118,6 +118,25 @@ static void the_environment_wins_and_is_unquoted(void **state)
 	hybridge_config_free(&config);
 }
 
+static void what_kubernetes_tells_of_services_is_no_setting(void **state)
+{
+	char *const env[] = {
+		(char[]){"HYBRIDGE_AGENT_SERVICE_HOST=10.0.0.7"},
+		(char[]){"HYBRIDGE_AGENT_SERVICE_PORT=443"},
+		(char[]){"HYBRIDGE_AGENT_SERVICE_PORT_HTTPS=443"},
+		(char[]){"HYBRIDGE_AGENT_PORT=tcp://10.0.0.7:443"},
+		(char[]){"HYBRIDGE_AGENT_PORT_443_TCP=tcp://10.0.0.7:443"},
+		(char[]){"HYBRIDGE_AGENT_PORT_443_TCP_ADDR=10.0.0.7"},
+		NULL,
+	};
+	struct hybridge_config config =
+		loaded(SQL SQL_HOSTS, env, HYBRIDGE_ROLE_SENDER);
+
+	(void)state;
+	assert_int_equal(config.num_connections, 1);
+	hybridge_config_free(&config);
+}
+
 static void the_environment_alone_is_enough(void **state)
 {
 	char string[] = "HYBRIDGE_CONNECTION=" CS("erp");
@@ -486,6 +505,7 @@ int main(void)
 		FILE_TEST(settings_have_their_defaults),
 		FILE_TEST(every_setting_is_read),
 		FILE_TEST(the_environment_wins_and_is_unquoted),
+		FILE_TEST(what_kubernetes_tells_of_services_is_no_setting),
 		FILE_TEST(the_environment_alone_is_enough),
 		FILE_TEST(the_short_form_is_named_after_its_entity),
 		FILE_TEST(a_role_gets_the_connections_it_can_use),

@@ -186,6 +186,8 @@ static void mistakes_in_the_environment_say_so(void **state)
 		 "environment: HYBRIDGE_SQL_PORT_NAME means something with "
 		 "azbridge's preamble only",
 		 "HYBRIDGE_SQL_MODE=azbridge"},
+		{"HYBRIDGE_SQL_PORT=5432",
+		 "environment: unknown key 'HYBRIDGE_SQL_PORT'", ""},
 		{"HYBRIDGE_LOG_LEVEL=loud",
 		 "environment: HYBRIDGE_LOG_LEVEL: 'loud' is not error, "
 		 "warning, info or debug",

@@ -186,6 +186,24 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 	}
 }
 
+static void load_skips_what_kubernetes_tells_of_services(void **state)
+{
+	char *const env[] = {
+		(char[]){"HYBRIDGE_RELAY_SERVICE_HOST=10.0.0.7"},
+		(char[]){"HYBRIDGE_RELAY_PORT=tcp://10.0.0.7:443"},
+		NULL,
+	};
+	struct relay_config config = {0};
+	struct hybridge_error err = {0};
+
+	(void)state;
+	put_file("relay.env", MINIMUM, 0600);
+	assert_int_equal(
+		relay_config_load(in_folder("relay.env"), env, &config, &err),
+		0);
+	relay_config_free(&config);
+}
+
 static void load_knows_no_other_key_of_its_own_in_the_environment(void **state)
 {
 	char *const env[] = {(char[]){"HYBRIDGE_RELAY_DRIAN=1s"}, NULL};
@@ -305,6 +323,7 @@ int main(void)
 		IN_FOLDER(
 			load_lets_the_environment_win_and_skips_other_programs_keys),
 		IN_FOLDER(load_says_where_a_mistake_is_and_what_to_do),
+		IN_FOLDER(load_skips_what_kubernetes_tells_of_services),
 		IN_FOLDER(
 			load_knows_no_other_key_of_its_own_in_the_environment),
 		IN_FOLDER(load_refuses_a_private_key_that_others_can_read),
