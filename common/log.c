@@ -7,7 +7,6 @@
  * more is left out whole and cut=yes says so: a cut line is still a sound one.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
 #define VALUE_MAX_BYTES 200
 #define VALUE_HARD_MAX  sizeof(((struct hybridge_error *)0)->what)
+#define STAMP_SECONDS   sizeof("2026-01-31T12:34:56")
 #define REPLACEMENT     "\xef\xbf\xbd" /* U+FFFD */
 #define ELLIPSIS        "\xe2\x80\xa6" /* U+2026 */
 
@@ -199,17 +199,68 @@ static void put_quoted(struct line *line, const char *text)
 	put(line, "\"");
 }
 
+enum kind {
+	KIND_PLAIN,
+	KIND_QUOTED, /* as it is, but between quotes */
+	KIND_ODD,    /* to be escaped, replaced, or looked at closely */
+};
+
+static enum kind kind_of(char c)
+{
+	if (c <= ' ' || c == 0x7f || c == '"' || c == '\\')
+		return c == ' ' ? KIND_QUOTED : KIND_ODD;
+	return c == '=' ? KIND_QUOTED : KIND_PLAIN;
+}
+
+/* Nearly every value is short and harmless: written as it is, in one look. */
+static bool put_harmless(struct line *line, const char *value, size_t max)
+{
+	bool quoted = settings.form == FORM_JSON || value[0] == '\0';
+	size_t len = 0;
+
+	for (; value[len]; len++) {
+		enum kind kind = kind_of(value[len]);
+
+		if (kind == KIND_ODD || len == max)
+			return false;
+		quoted = quoted || kind == KIND_QUOTED;
+	}
+	if (quoted)
+		put(line, "\"");
+	put_bytes(line, value, len);
+	if (quoted)
+		put(line, "\"");
+	return true;
+}
+
 /* A value as the form wants it: JSON always has quotes, logfmt when needed. */
 static void put_value(struct line *line, const char *value, size_t max)
 {
 	struct tidy clean;
 
+	if (put_harmless(line, value, max))
+		return;
 	tidy(&clean, value, max);
 	if (settings.form == FORM_JSON || clean.text[0] == '\0' ||
 	    strpbrk(clean.text, " \"=\\"))
 		put_quoted(line, clean.text);
 	else
 		put(line, clean.text);
+}
+
+static void put_number(struct line *line, int64_t num)
+{
+	uint64_t left = num < 0 ? -(uint64_t)num : (uint64_t)num;
+	char text[24];
+	char *at = text + sizeof(text);
+
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (num < 0)
+		*--at = '-';
+	put_bytes(line, at, (size_t)(text + sizeof(text) - at));
 }
 
 /* ` key=` or `,"key":`; @key is ours and needs no escapes. */
@@ -234,14 +285,10 @@ static void put_field(struct line *line, const struct hybridge_field *field,
 	size_t before = line->len;
 
 	put_key(line, field->key);
-	if (field->str) {
+	if (field->str)
 		put_value(line, field->str, max);
-	} else {
-		char number[24];
-
-		snprintf(number, sizeof(number), "%" PRId64, field->num);
-		put(line, number);
-	}
+	else
+		put_number(line, field->num);
 	if (line->overflow)
 		line->len = before;
 }
@@ -257,17 +304,29 @@ static void put_string_field(struct line *line, const char *key,
 /* "2026-01-31T12:34:56.789Z" */
 static void put_rfc3339(struct line *line)
 {
+	/* Thousands of lines may have the same second. */
+	static _Thread_local time_t second = -1;
+	static _Thread_local char seconds[STAMP_SECONDS];
 	struct timespec now;
+	int ms;
+	char fraction[] = ".000Z";
 	struct tm tm;
-	char date[32];
-	char stamp[48];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(stamp, sizeof(stamp), "%s.%03ldZ", date,
-		 now.tv_nsec / 1000000);
-	put_string_field(line, "ts", stamp);
+	if (now.tv_sec != second && gmtime_r(&now.tv_sec, &tm) &&
+	    strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm))
+		second = now.tv_sec;
+	ms = (int)(now.tv_nsec / 1000000);
+	fraction[1] = (char)('0' + ms / 100);
+	fraction[2] = (char)('0' + ms / 10 % 10);
+	fraction[3] = (char)('0' + ms % 10);
+	put_key(line, "ts");
+	if (settings.form == FORM_JSON)
+		put(line, "\"");
+	put(line, seconds);
+	put(line, fraction);
+	if (settings.form == FORM_JSON)
+		put(line, "\"");
 }
 
 /* "12:34:56 " in local time */
@@ -325,11 +384,13 @@ static void put_tail(struct line *line)
 static void write_event(enum hybridge_log_level level, const char *msg,
 			const struct hybridge_field *fields, size_t max)
 {
-	struct line line = {.len = 0, .overflow = false};
+	struct line line; /* its text is not worth clearing */
 	int saved = errno;
 
 	if (!hybridge_log_wanted(level))
 		return;
+	line.len = 0;
+	line.overflow = false;
 	put_head(&line, level, msg);
 	/* Two blanks: where the event ends and its fields begin. */
 	if (fields && fields->key &&

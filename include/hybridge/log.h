@@ -54,10 +54,15 @@ static inline struct hybridge_field hybridge_log_str(const char *key,
 #define HYBRIDGE_STR(k, v) hybridge_log_str((k), (v))
 #define HYBRIDGE_NUM(k, v) ((struct hybridge_field){(k), NULL, (int64_t)(v)})
 
-#define hybridge_log(level, msg, ...) \
-	hybridge_log_fields(          \
-		(level), (msg),       \
-		(const struct hybridge_field[]){__VA_ARGS__, {NULL, NULL, 0}})
+/* Whatever the fields cost is spent only on a line that is wanted. */
+#define hybridge_log(level, msg, ...)                                   \
+	do {                                                            \
+		if (hybridge_log_wanted(level))                         \
+			hybridge_log_fields(                            \
+				(level), (msg),                         \
+				(const struct hybridge_field[]){        \
+					__VA_ARGS__, {NULL, NULL, 0}}); \
+	} while (0)
 
 /**
  * hybridge_log_setup() - Choose program name, level and form, once, at start
