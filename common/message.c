@@ -3,6 +3,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,9 @@
 
 #include <hybridge/message.h>
 #include <hybridge/text.h>
+#include <hybridge/utf8.h>
+
+#define FIRST_ROOM ((size_t)1024) /* of an accept message; most need no more */
 
 static const char *const kind_keys[] = {
 	[HYBRIDGE_MESSAGE_UNKNOWN] = NULL,
@@ -263,98 +267,163 @@ void hybridge_message_free(struct hybridge_message *msg)
 }
 
 /*
- * A JSON string of bytes off the wire.  Header fields need not be UTF-8; what
+ * Writing an accept message, one for each stream: by hand, as building a tree to print it
+ * takes fifteen times as long.
+ */
+struct writer {
+	char *text;
+	size_t len;
+	size_t room;
+	bool failed;
+};
+
+/* Room for so many more bytes, and a NUL. */
+static char *reserve(struct writer *writer, size_t len)
+{
+	size_t room = writer->room ? writer->room : FIRST_ROOM;
+	char *text;
+
+	while (room - writer->len <= len)
+		room *= 2;
+	if (room > writer->room) {
+		text = realloc(writer->text, room);
+		if (!text) {
+			writer->failed = true;
+			return NULL;
+		}
+		writer->text = text;
+		writer->room = room;
+	}
+	return writer->text + writer->len;
+}
+
+static void put_bytes(struct writer *writer, const char *bytes, size_t len)
+{
+	char *to = reserve(writer, len);
+
+	if (!to)
+		return;
+	memcpy(to, bytes, len);
+	writer->len += len;
+}
+
+static void put(struct writer *writer, const char *text)
+{
+	put_bytes(writer, text, strlen(text));
+}
+
+/* What JSON does not want as it is; '/' as Azure and jansson escape it. */
+static void put_escaped(struct writer *writer, unsigned char c)
+{
+	static const char from[] = "\"\\/\b\f\n\r\t";
+	static const char to[] = "\"\\/bfnrt";
+	const char *known = strchr(from, c);
+	char text[8];
+
+	if (c && known)
+		snprintf(text, sizeof(text), "\\%c", to[known - from]);
+	else
+		snprintf(text, sizeof(text), "\\u%04X", c);
+	put(writer, text);
+}
+
+/*
+ * The inside of a JSON string of bytes off the wire.  Header fields need not be UTF-8; what
  * is not is taken for ISO 8859-1, which HTTP once said and .NET still thinks.
  */
-static json_t *wire_string(const char *text)
+static void put_wire(struct writer *writer, const char *text)
 {
-	json_t *value = json_string(text ? text : "");
+	bool checked = false, is_utf8 = false;
+	const char *run = text;
 
-	if (value || !text)
-		return value;
-	char *utf8 = malloc(strlen(text) * 2 + 1);
-	char *to = utf8;
-
-	if (!utf8)
-		return NULL;
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c < 0x80) {
-			*to++ = (char)c;
-			continue;
+		if (c >= 0x80 && !checked) {
+			is_utf8 = hybridge_utf8_is_valid(text, strlen(text));
+			checked = true;
 		}
-		*to++ = (char)(0xc0 | c >> 6);
-		*to++ = (char)(0x80 | (c & 0x3f));
+		if (c >= 0x80 ? is_utf8
+			      : c >= ' ' && c != '"' && c != '\\' && c != '/')
+			continue;
+		put_bytes(writer, run, (size_t)(text - run));
+		run = text + 1;
+		if (c < 0x80) {
+			put_escaped(writer, c);
+		} else {
+			const char two[] = {(char)(0xc0 | c >> 6),
+					    (char)(0x80 | (c & 0x3f))};
+
+			put_bytes(writer, two, sizeof(two));
+		}
 	}
-	*to = '\0';
-	value = json_string(utf8);
-	free(utf8);
-	return value;
+	put_bytes(writer, run, (size_t)(text - run));
 }
 
-/* The member's name in @headers that equals @name but for case, or NULL. */
-static const char *find_header(json_t *headers, const char *name)
+/* `"NAME":"VALUE` - its end is up to the caller. */
+static void put_member(struct writer *writer, const char *name,
+		       const char *value)
 {
-	for (void *at = json_object_iter(headers); at;
-	     at = json_object_iter_next(headers, at))
-		if (strcasecmp(json_object_iter_key(at), name) == 0)
-			return json_object_iter_key(at);
-	return NULL;
+	put(writer, "\"");
+	put_wire(writer, name);
+	put(writer, "\":\"");
+	put_wire(writer, value ? value : "");
+}
+
+/* The first header of @msg that has the name of the one at @index. */
+static size_t first_of(const struct hybridge_message *msg, size_t index)
+{
+	size_t i = 0;
+
+	while (strcasecmp(msg->headers[i].name, msg->headers[index].name) != 0)
+		i++;
+	return i;
 }
 
 /* Joins the values of a repeated field with ", " (RFC 9110, 5.3). */
-static int add_header(json_t *headers, const struct hybridge_header *header)
+static void put_headers(struct writer *writer,
+			const struct hybridge_message *msg)
 {
-	const char *known = find_header(headers, header->name);
-	json_t *value = wire_string(header->value);
-	json_t *name = wire_string(header->name);
-	int ret = -1;
+	const char *between = "";
 
-	if (!value || !name)
-		goto out;
-	if (known) {
-		json_t *joined = json_sprintf(
-			"%s, %s",
-			json_string_value(json_object_get(headers, known)),
-			json_string_value(value));
-
-		json_decref(value);
-		value = joined;
+	for (size_t i = 0; i < msg->num_headers; i++) {
+		if (first_of(msg, i) != i)
+			continue;
+		put(writer, between);
+		put_member(writer, msg->headers[i].name, msg->headers[i].value);
+		for (size_t j = i + 1; j < msg->num_headers; j++) {
+			if (first_of(msg, j) != i)
+				continue;
+			put(writer, ", ");
+			put_wire(writer, msg->headers[j].value);
+		}
+		put(writer, "\"");
+		between = ",";
 	}
-	ret = json_object_set(headers, known ? known : json_string_value(name),
-			      value);
-out:
-	json_decref(value);
-	json_decref(name);
-	return ret;
 }
 
+/* In the order and the form of Azure's, so no listener meets one it has not seen. */
 char *hybridge_message_format_accept(const struct hybridge_message *msg)
 {
-	json_t *headers = json_object();
-	json_t *root = NULL;
-	char *text = NULL;
+	struct writer writer = {0};
+	char tail[32];
 
-	if (!headers)
+	put(&writer, "{\"accept\":{");
+	put_member(&writer, "address", msg->address);
+	put(&writer, "\",");
+	put_member(&writer, "id", msg->id);
+	put(&writer, "\",\"connectHeaders\":{");
+	put_headers(&writer, msg);
+	put(&writer, "},\"remoteEndpoint\":{");
+	put_member(&writer, "address", msg->remote_address);
+	snprintf(tail, sizeof(tail), "\",\"port\":%u}}}", msg->remote_port);
+	put(&writer, tail);
+	if (writer.failed) {
+		free(writer.text);
 		return NULL;
-	for (size_t i = 0; i < msg->num_headers; i++)
-		if (add_header(headers, &msg->headers[i]) < 0)
-			goto out;
-	/* "o" takes what it is given over, and a NULL makes the whole fail. */
-	root = json_pack("{s:{s:o, s:o, s:O, s:{s:o, s:i}}}", "accept",
-			 "address", wire_string(msg->address), "id",
-			 wire_string(msg->id), "connectHeaders", headers,
-			 "remoteEndpoint", "address",
-			 wire_string(msg->remote_address), "port",
-			 (int)msg->remote_port);
-	/* As Azure writes it, so no listener meets a form it has not seen. */
-	if (root)
-		text = json_dumps(root, JSON_COMPACT | JSON_ESCAPE_SLASH);
-out:
-	json_decref(headers);
-	json_decref(root);
-	return text;
+	}
+	writer.text[writer.len] = '\0';
+	return writer.text;
 }
 
 char *hybridge_message_format_renew(const char *token)

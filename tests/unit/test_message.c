@@ -264,6 +264,48 @@ static void format_accept_survives_any_header(void **state)
 	free(text);
 }
 
+/* Every byte that a C string can hold: escaped, kept, or taken for ISO 8859-1. */
+static void format_accept_writes_strings_as_jansson_does(void **state)
+{
+	char ascii[128], latin[129], utf8[] = "\xc3\xa9 \xe2\x82\xac \x7f /";
+	const char *const texts[] = {ascii, utf8};
+	char name[] = "X-A";
+	struct hybridge_header header = {name, latin};
+	struct hybridge_message msg = {.address = name}, back;
+	char *text;
+
+	(void)state;
+	for (int i = 1; i < 128; i++) {
+		ascii[i - 1] = (char)i;
+		latin[i - 1] = (char)(i + 128);
+	}
+	ascii[127] = '\0';
+	latin[127] = '\x80';
+	latin[128] = '\0';
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		json_t *value = json_string(texts[i]);
+		char *theirs =
+			json_dumps(value, JSON_ENCODE_ANY | JSON_ESCAPE_SLASH);
+
+		msg.id = (char *)(uintptr_t)texts[i];
+		text = hybridge_message_format_accept(&msg);
+		assert_non_null(strstr(text, theirs));
+		free(text);
+		free(theirs);
+		json_decref(value);
+	}
+	msg.headers = &header;
+	msg.num_headers = 1;
+	text = hybridge_message_format_accept(&msg);
+	back = parsed(text);
+	assert_int_equal(strlen(back.headers[0].value), 2 * strlen(latin));
+	assert_memory_equal(back.headers[0].value, "\xc2\x81", 2);
+	assert_memory_equal(back.headers[0].value + 2 * 62, "\xc2\xbf\xc3\x80",
+			    4);
+	hybridge_message_free(&back);
+	free(text);
+}
+
 static void format_renew_is_read_back(void **state)
 {
 	char *text = hybridge_message_format_renew(
@@ -290,6 +332,7 @@ int main(void)
 		cmocka_unit_test(parse_bounds_length_and_depth),
 		cmocka_unit_test(format_accept_writes_all_four_fields),
 		cmocka_unit_test(format_accept_survives_any_header),
+		cmocka_unit_test(format_accept_writes_strings_as_jansson_does),
 		cmocka_unit_test(format_renew_is_read_back),
 	};
 
