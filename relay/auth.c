@@ -15,6 +15,8 @@
 #include <hybridge/text.h>
 #include <hybridge/url.h>
 
+#include "verified.h"
+
 static const struct {
 	const char *name;
 	int status;
@@ -64,10 +66,14 @@ static const struct entity_rule *signer(const struct entity *entity,
 
 		if (strcasecmp(rule->name, sas->key_name) != 0)
 			continue;
-		if (hybridge_sas_check_signature(sas, rule->key) == 0 ||
-		    (rule->key2 &&
-		     hybridge_sas_check_signature(sas, rule->key2) == 0))
+		if (verified_before(rule->number, sas))
 			return rule;
+		if (hybridge_sas_check_signature(sas, rule->key) != 0 &&
+		    (!rule->key2 ||
+		     hybridge_sas_check_signature(sas, rule->key2) != 0))
+			continue;
+		verified_remember(rule->number, sas);
+		return rule;
 	}
 	return NULL;
 }

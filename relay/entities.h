@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <uthash.h>
 
@@ -27,9 +28,11 @@ enum entity_right {
 
 /**
  * struct entity_rule - A shared access rule; strings are owned
+ * @number: Never the same for two in a process; 0: none
  * @key, @key2: Both are valid, so that keys can be changed; secret; @key2 may be NULL
  */
 struct entity_rule {
+	uint64_t number;
 	char *name;
 	unsigned int rights;
 	char *key;

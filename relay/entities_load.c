@@ -147,6 +147,7 @@ static int add_rule(const struct hybridge_settings *settings,
 		    const struct hybridge_setting *any, struct entity *entity,
 		    struct hybridge_error *err)
 {
+	static _Atomic uint64_t count;
 	const struct hybridge_setting *name =
 		need_member(settings, any, KEY_RULE_NAME, err);
 	const struct hybridge_setting *rights =
@@ -172,6 +173,7 @@ static int add_rule(const struct hybridge_settings *settings,
 		return -1;
 	}
 	rule = &entity->rules[entity->num_rules++];
+	rule->number = ++count;
 	rule->name = strdup(name->value);
 	rule->key = strdup(key->value);
 	rule->key2 = key2 ? strdup(key2->value) : NULL;

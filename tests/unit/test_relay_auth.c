@@ -248,6 +248,46 @@ static void token_is_taken_from_the_first_carrier(void **state)
 #define WITH_ENTITIES(test) \
 	cmocka_unit_test_setup_teardown(test, make_entities, free_entities)
 
+/* A token that was right before is not signed again to see; all else is looked at. */
+static void a_remembered_signature_proves_nothing_else(void **state)
+{
+	struct entity *web = entities.table;
+	char *token = sign("http://relay.test/web", "app", "wkey", NOW + 60);
+	char *old = sign("http://relay.test/web", "app", "wkey", NOW - 900);
+	char *other = strdup(token);
+
+	(void)state;
+	while (strcmp(web->path, "web") != 0)
+		web = web->hh.next;
+	web->rules[0].number = 7;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(check("web", ENTITY_SEND, token).reason,
+				 AUTH_OK);
+		assert_int_equal(check("web", ENTITY_SEND, old).reason,
+				 AUTH_EXPIRED);
+		assert_int_equal(check("web", ENTITY_LISTEN, token).reason,
+				 AUTH_RIGHT);
+	}
+	/* The same signature under another audience, and another expiry. */
+	strstr(other, "relay.test")[0] = 'R';
+	assert_int_equal(check("web", ENTITY_SEND, other).reason,
+			 AUTH_SIGNATURE);
+	strcpy(other, token);
+	strstr(other, "se=1")[3] = '2';
+	assert_int_equal(check("web", ENTITY_SEND, other).reason,
+			 AUTH_SIGNATURE);
+	/* A reload that took the key away. */
+	web->rules[0].number = 8;
+	web->rules[0].key[0] = 'W';
+	assert_int_equal(check("web", ENTITY_SEND, token).reason,
+			 AUTH_SIGNATURE);
+	web->rules[0].number = 7;
+	assert_int_equal(check("web", ENTITY_SEND, token).reason, AUTH_OK);
+	free(token);
+	free(old);
+	free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +296,7 @@ int main(void)
 		WITH_ENTITIES(check_tells_missing_from_malformed),
 		WITH_ENTITIES(check_takes_a_token_behind_the_word_bearer),
 		WITH_ENTITIES(check_agrees_with_the_recorded_tokens),
+		WITH_ENTITIES(a_remembered_signature_proves_nothing_else),
 		cmocka_unit_test(token_is_taken_from_the_first_carrier),
 	};
 
