@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include <hybridge/text.h>
+#include <hybridge/ws.h>
 
 #define FIELDS_MAX 64 /* headers that we send */
 #define KEY_BYTES  16
@@ -114,8 +114,8 @@ static void make_upgrade(struct h2_request *request, char key[static KEY_TEXT])
 {
 	unsigned char random[KEY_BYTES];
 
-	if (RAND_bytes(random, sizeof(random)) != 1)
-		memset(random, 0, sizeof(random)); /* it is no secret */
+	for (size_t at = 0; at < sizeof(random); at += 4)
+		hybridge_ws_random_key(random + at);
 	EVP_EncodeBlock((unsigned char *)key, random, sizeof(random));
 	request->head.method = hybridge_text_span("GET");
 	make_up(request, "Connection", hybridge_text_span("Upgrade"));

@@ -119,11 +119,15 @@ struct held *held_new(const struct call *call, const struct entity *entity,
 
 static void make_secret(char out[static HELD_SECRET])
 {
+	static const char hex[] = "0123456789abcdef";
 	uint8_t bytes[(HELD_SECRET - 1) / 2];
 
 	arc4random_buf(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		out[2 * i] = hex[bytes[i] >> 4];
+		out[2 * i + 1] = hex[bytes[i] & 15];
+	}
+	out[HELD_SECRET - 1] = '\0';
 }
 
 struct invite *held_invite(struct held *held)
