@@ -154,12 +154,14 @@ static void arm_alarm(struct hybridge_loop *loop)
 	int64_t next = timer_heap_next(&loop->timers);
 	struct itimerspec at = {0};
 
-	if (next == loop->alarm_us)
+	/*
+	 * Most timers are cleared long before they are due.  So an alarm that would go
+	 * off too early is left alone: it wakes us once for nothing, and is set anew.
+	 */
+	if (next < 0 || (loop->alarm_us >= 0 && loop->alarm_us <= next))
 		return;
-	if (next >= 0) {
-		at.it_value.tv_sec = next / 1000000;
-		at.it_value.tv_nsec = next % 1000000 * 1000;
-	}
+	at.it_value.tv_sec = next / 1000000;
+	at.it_value.tv_nsec = next % 1000000 * 1000;
 	if (timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL) == 0)
 		loop->alarm_us = next;
 }
