@@ -31,18 +31,19 @@ bool hybridge_is_loopback(const struct sockaddr *addr)
 		v6.sin6_addr.s6_addr[12] == 127);
 }
 
-void hybridge_loopback_tune(int fd)
+bool hybridge_loopback_tune(int fd)
 {
 	char name[NAME_MAX_LEN] = "";
 	socklen_t len = sizeof(name) - 1;
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) != 0)
-		return; /* a unix socket */
+		return false; /* a unix socket */
 	for (size_t i = 0; i < NUM_PLAIN; i++)
 		if (strcmp(name, plain[i]) == 0)
-			return;
+			return false;
 	for (size_t i = 0; i < NUM_PLAIN; i++)
 		if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, plain[i],
 			       (socklen_t)strlen(plain[i])) == 0)
-			return;
+			break;
+	return true;
 }

@@ -11,10 +11,10 @@
 #include "hold.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,9 +61,9 @@ static void reset_on_close(int fd)
 
 static int make_nonblocking(int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
+	int on = 1;
 
-	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	return ioctl(fd, FIONBIO, &on);
 }
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -116,23 +116,20 @@ uint64_t hold_cookie(const struct hold *hold)
 		       : 0;
 }
 
-bool hold_address(const struct hold *hold, struct hold_address *out)
+bool hold_address(struct hold *hold, struct hold_address *out)
 {
-	if (!local_address(hold->app, out))
+	if (!hold->started &&
+	    (hold->app < 0 || hold_look(hold) != HOLD_PENDING))
 		return false;
-	out->netns = hold_netns(hold->app);
+	if (hold->netns == 0)
+		hold->netns = hold_netns(hold->app);
+	*out = hold->seen_at;
+	out->netns = hold->netns;
 	return true;
 }
 
-uint16_t hold_port(const struct hold *hold)
-{
-	struct hold_address at;
-
-	return local_address(hold->listener, &at) ? (uint16_t)at.port : 0;
-}
-
 /* What is wrong with a stream socket for TCP over IP, or NULL. */
-static const char *not_tcp(int fd, bool mptcp_too)
+static const char *why_not_tcp(int fd, bool mptcp_too)
 {
 	int domain = int_option(fd, SOL_SOCKET, SO_DOMAIN);
 	int protocol = int_option(fd, SOL_SOCKET, SO_PROTOCOL);
@@ -147,10 +144,20 @@ static const char *not_tcp(int fd, bool mptcp_too)
 	return NULL;
 }
 
+/* The same; only a stream of TCP over IP has both that state and that protocol. */
+static const char *check_tcp(int fd, bool mptcp_too, int *state)
+{
+	*state = tcp_state(fd);
+	if (*state >= 0 &&
+	    int_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP)
+		return NULL;
+	return why_not_tcp(fd, mptcp_too);
+}
+
 static const char *check_app(const struct hold *hold)
 {
-	const char *why = not_tcp(hold->app, hold->early);
-	int state = tcp_state(hold->app);
+	int state;
+	const char *why = check_tcp(hold->app, hold->early, &state);
 
 	if (why)
 		return why;
@@ -161,30 +168,39 @@ static const char *check_app(const struct hold *hold)
 		       : "neither closed nor connecting";
 }
 
-static const char *check_listener(const struct hold *hold)
+static const char *check_listener(struct hold *hold)
 {
-	const char *why = not_tcp(hold->listener, false);
+	struct hold_address at;
+	int state;
+	const char *why = check_tcp(hold->listener, false, &state);
 
-	if (!why && tcp_state(hold->listener) != TCP_LISTEN)
+	if (!why && state != TCP_LISTEN)
 		why = "not listening";
-	if (!why && make_nonblocking(hold->listener) != 0)
+	if (!why && !local_address(hold->listener, &at))
+		why = "not bound";
+	if (!why && hold->early && make_nonblocking(hold->listener) != 0)
 		why = "not to be made non-blocking";
+	if (!why)
+		hold->at = at;
 	return why;
 }
 
-static const char *check_peer(const struct hold *hold)
+static const char *check_peer(struct hold *hold)
 {
-	struct hold_address peer, listener;
-	const char *why = not_tcp(hold->peer, false);
+	struct sockaddr_storage bound = {0};
+	socklen_t len = sizeof(bound);
+	struct hold_address at;
+	int state;
+	const char *why = check_tcp(hold->peer, false, &state);
 
 	if (why)
 		return why;
-	if (tcp_state(hold->peer) != TCP_CLOSE)
+	if (state != TCP_CLOSE)
 		return "in use";
-	if (!local_address(hold->peer, &peer) ||
-	    !local_address(hold->listener, &listener) ||
-	    memcmp(&peer, &listener, sizeof(peer)) != 0)
+	if (getsockname(hold->peer, (struct sockaddr *)&bound, &len) != 0 ||
+	    !to_address(&bound, &at) || memcmp(&at, &hold->at, sizeof(at)) != 0)
 		return "not bound to the hold's address";
+	hold->peer_is_v6 = bound.ss_family == AF_INET6;
 	return make_nonblocking(hold->peer) == 0
 		       ? NULL
 		       : "not to be made non-blocking";
@@ -226,35 +242,38 @@ int hold_take(const int *fds, size_t num_fds, bool early, struct hold *out,
 	why = early ? NULL : check_peer(out);
 	if (why)
 		return refuse_to_take(err, "the hold's peer", why);
-	/* What the program sends goes no further than to us. */
-	hybridge_loopback_tune(out->app);
+	out->netns = hold_netns(out->app);
+	/*
+	 * What the program sends goes no further than to us.  Its socket, and ours, began with
+	 * the same default; what a listener has is what it accepts with.
+	 */
+	if (hybridge_loopback_tune(early ? out->listener : out->peer))
+		hybridge_loopback_tune(out->app);
 	return 0;
 }
 
 /*
- * Whether A has dissolved our connect(), connect(AF_UNSPEC), and is on its way to
- * somebody else: then it has another port, or another address.
+ * With another port, or another address, A has dissolved our connect(), connect(AF_UNSPEC), and
+ * is on its way to somebody else.
  */
-static bool has_moved(const struct hold *hold)
-{
-	struct hold_address at;
-
-	return !local_address(hold->app, &at) ||
-	       memcmp(&at, &hold->seen_at, sizeof(at)) != 0;
-}
-
 enum hold_state hold_look(struct hold *hold)
 {
+	struct hold_address at;
 	int state = tcp_state(hold->app);
 
 	if (state == TCP_CLOSE)
 		return hold->started ? HOLD_OVER : HOLD_NOT_YET;
 	if (!hold->early && state != TCP_SYN_SENT)
 		return HOLD_OVER;
+	if (!local_address(hold->app, &at))
+		return hold->started ? HOLD_OVER : HOLD_NOT_YET;
 	if (hold->started)
-		return has_moved(hold) ? HOLD_OVER : HOLD_PENDING;
-	hold->started = local_address(hold->app, &hold->seen_at);
-	return hold->started ? HOLD_PENDING : HOLD_NOT_YET;
+		return memcmp(&at, &hold->seen_at, sizeof(at)) == 0
+			       ? HOLD_PENDING
+			       : HOLD_OVER;
+	hold->started = true;
+	hold->seen_at = at;
+	return HOLD_PENDING;
 }
 
 void hold_close(struct hold *hold)
@@ -269,7 +288,6 @@ static enum hold_step give_out(struct hold *hold, int *from, int *fd)
 	*fd = *from;
 	*from = -1;
 	reset_on_close(*fd);
-	hybridge_loopback_tune(*fd);
 	hold_close(hold);
 	return HOLD_DONE;
 }
@@ -277,12 +295,8 @@ static enum hold_step give_out(struct hold *hold, int *from, int *fd)
 /* B's connect() was called: has it come through? */
 static enum hold_step check_opened(struct hold *hold, int *fd)
 {
-	int error = int_option(hold->peer, SOL_SOCKET, SO_ERROR);
+	int error;
 
-	if (error != 0) {
-		errno = error > 0 ? error : EBADF;
-		return HOLD_FAILED;
-	}
 	switch (tcp_state(hold->peer)) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECV:
@@ -291,20 +305,22 @@ static enum hold_step check_opened(struct hold *hold, int *fd)
 	case TCP_CLOSE_WAIT:
 		return give_out(hold, &hold->peer, fd);
 	default:
-		errno = ECONNRESET;
+		error = int_option(hold->peer, SOL_SOCKET, SO_ERROR);
+		errno = error > 0 ? error : ECONNRESET;
 		return HOLD_FAILED;
 	}
 }
 
 /* connect() for B, in its own family, to an address of either. */
-static int connect_peer(int peer, const struct hold_address *to)
+static int connect_peer(const struct hold *hold, const struct hold_address *to)
 {
+	int peer = hold->peer;
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
 				  .sin6_port = htons((uint16_t)to->port)};
 	struct sockaddr_in v4 = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)to->port)};
 
-	if (int_option(peer, SOL_SOCKET, SO_DOMAIN) == AF_INET6) {
+	if (hold->peer_is_v6) {
 		memcpy(&v6.sin6_addr, to->ip, sizeof(to->ip));
 		return connect(peer, (struct sockaddr *)&v6, sizeof(v6));
 	}
@@ -337,8 +353,11 @@ static enum hold_step accept_app(struct hold *hold, int *fd)
 		if (got < 0)
 			return HOLD_FAILED;
 		if (to_address(&at, &from) &&
-		    memcmp(&from, &app, sizeof(app)) == 0)
+		    memcmp(&from, &app, sizeof(app)) == 0) {
+			hold->started = true;
+			hold->seen_at = app;
 			return give_out(hold, &got, fd);
+		}
 		reset_on_close(got);
 		close(got);
 	}
@@ -347,8 +366,6 @@ static enum hold_step accept_app(struct hold *hold, int *fd)
 
 enum hold_step hold_complete(struct hold *hold, int *fd)
 {
-	struct hold_address app;
-
 	if (hold->early)
 		return accept_app(hold, fd);
 	if (hold->opening)
@@ -361,9 +378,7 @@ enum hold_step hold_complete(struct hold *hold, int *fd)
 	case HOLD_PENDING:
 		break;
 	}
-	if (!local_address(hold->app, &app))
-		return HOLD_WAIT;
-	if (connect_peer(hold->peer, &app) != 0 && errno != EINPROGRESS)
+	if (connect_peer(hold, &hold->seen_at) != 0 && errno != EINPROGRESS)
 		return HOLD_FAILED;
 	hold->opening = true;
 	return check_opened(hold, fd);

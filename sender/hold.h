@@ -34,7 +34,10 @@ struct hold_address {
  * @early:   L is an ordinary listener, the program is connected already
  * @started: The program's connect() has been seen under way
  * @opening: B's connect() was called
- * @seen_at: A's local address then
+ * @peer_is_v6: B is an AF_INET6 socket
+ * @seen_at: A's local address then, without its namespace
+ * @netns:   Cookie of A's network namespace; 0: not known
+ * @at:      Where L listens, likewise
  */
 struct hold {
 	int app;
@@ -43,7 +46,10 @@ struct hold {
 	bool early;
 	bool started;
 	bool opening;
+	bool peer_is_v6;
 	struct hold_address seen_at;
+	uint64_t netns;
+	struct hold_address at;
 };
 
 #define HOLD_NONE ((struct hold){.app = -1, .peer = -1, .listener = -1})
@@ -83,13 +89,10 @@ enum hold_state hold_look(struct hold *hold);
 uint64_t hold_cookie(const struct hold *hold);
 
 /**
- * hold_address() - A's local address
- * Return: true once it has one
+ * hold_address() - A's local address, also when the hold is over
+ * Return: true once it has had one
  */
-bool hold_address(const struct hold *hold, struct hold_address *out);
-
-/** hold_port() - L's port, host order; 0 when unknown */
-uint16_t hold_port(const struct hold *hold);
+bool hold_address(struct hold *hold, struct hold_address *out);
 
 /** hold_netns() - Cookie of a socket's network namespace, 0 where the kernel has none */
 uint64_t hold_netns(int fd);

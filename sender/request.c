@@ -38,6 +38,7 @@
 #include "warm.h"
 
 #define LOOK_MS        1000
+#define FIRST_LOOK_MS  10 /* most requests are answered before */
 #define STEP_MS        1
 #define STEP_LATER_MS  10
 #define STEPS_QUICK_US 50000
@@ -270,12 +271,12 @@ static void step_completing(struct request *request)
 	struct hybridge_error err = {0};
 	int fd = -1;
 
-	request_locate(request);
 	switch (hold_complete(&request->hold, &fd)) {
 	case HOLD_WAIT:
 		step_again(request);
 		break;
 	case HOLD_DONE:
+		request_locate(request);
 		open_stream(request, fd);
 		break;
 	case HOLD_GONE:
@@ -537,7 +538,7 @@ static void admit(struct request *request, enum route_found found,
 		request->queued = true;
 	}
 	if (request->state < REQUEST_COMPLETING)
-		set_tick(request, STEP_MS);
+		set_tick(request, FIRST_LOOK_MS);
 }
 
 void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
@@ -545,6 +546,7 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 {
 	struct hybridge_error bad_hold = {0};
 	struct hold hold = HOLD_NONE;
+	uint64_t cookie;
 	char host[256];
 	size_t index = 0;
 	enum route_found found =
@@ -559,7 +561,8 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 		hold_close(&hold);
 		return;
 	}
-	replace_older(sender, hold_cookie(&hold));
+	cookie = hold_cookie(&hold);
+	replace_older(sender, cookie);
 	request = request_new(sender, msg, host);
 	if (!request) {
 		hybridge_fail(&bad_hold, HYBRIDGE_ESYSTEM, "out of memory");
@@ -571,7 +574,7 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 	}
 	request->hold = hold;
 	sender->early += early;
-	request->cookie = hold_cookie(&hold);
+	request->cookie = cookie;
 	request->route = found == ROUTE_FOUND ? &sender->routes[index] : NULL;
 	request_enter(request);
 	admit(request, found, &bad_hold);

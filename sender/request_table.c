@@ -83,10 +83,10 @@ void request_locate(struct request *request)
 {
 	struct request *old;
 
-	if (request->located || request->hold.app < 0 ||
+	if (request->located || request->state > REQUEST_OPEN ||
 	    !hold_address(&request->hold, &request->address))
 		return;
-	request->address.port |= (uint64_t)hold_port(&request->hold) << 16;
+	request->address.port |= request->hold.at.port << 16;
 	request->located = true;
 	old = of_address(request->sender, &request->address);
 	if (old)

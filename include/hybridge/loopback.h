@@ -18,7 +18,9 @@ bool hybridge_is_loopback(const struct sockaddr *addr);
  * send at a fraction of what memory can carry; those that go by loss alone, which
  * does not happen here, are never in the way.  tcp(7): TCP_CONGESTION.  Best
  * effort: where nothing better is allowed, the system's default stays.
+ *
+ * Return: Whether there was something to change
  */
-void hybridge_loopback_tune(int fd);
+bool hybridge_loopback_tune(int fd);
 
 #endif

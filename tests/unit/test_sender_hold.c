@@ -292,13 +292,21 @@ static void early_waits_for_a_program_that_is_not_yet_connected(void **state)
 {
 	struct held held = held_open_early();
 	struct hold hold = take(&held, true);
+	struct hold_address address;
+	struct sockaddr_in local;
+	socklen_t len = sizeof(local);
 	int fd = -1;
 
 	(void)state;
+	assert_false(hold_address(&hold, &address));
 	assert_int_equal(hold_complete(&hold, &fd), HOLD_WAIT);
 	held_connect(&held, held.app);
 	fd = complete(&hold);
 	assert_int_equal(held_result(held.app), 0);
+	assert_true(hold_address(&hold, &address));
+	assert_int_equal(getsockname(held.app, (struct sockaddr *)&local, &len),
+			 0);
+	assert_int_equal(address.port, ntohs(local.sin_port));
 	close(fd);
 	close(held.app);
 }
