@@ -365,6 +365,18 @@ static void on_client(struct hybridge_source *source, uint32_t events)
 
 /* Clients. */
 
+/* For its message, or for room to answer. */
+static bool wait_for(struct client *client)
+{
+	struct sender *sender = client->sender;
+
+	client->source.ready = on_client;
+	return hybridge_loop_watch(sender->loop, &client->source) == 0 &&
+	       hybridge_timer_set(sender->loop, &client->patience,
+				  client->on_spare ? SPARE_PATIENCE_MS
+						   : PATIENCE_MS) == 0;
+}
+
 static bool is_trusted(int fd)
 {
 	struct ucred cred;
@@ -394,16 +406,13 @@ bool client_add(struct sender *sender, struct client **list, int fd,
 	}
 	client->sender = sender;
 	client->list = list;
-	client->source = (struct hybridge_source){fd, on_client};
+	client->source.fd = fd;
 	client->patience.fire = on_patience;
 	client->reap.run = run_reap;
 	client->on_spare = on_spare;
 	DL_APPEND(*list, client);
-	if (hybridge_loop_watch(sender->loop, &client->source) != 0 ||
-	    hybridge_timer_set(sender->loop, &client->patience,
-			       on_spare ? SPARE_PATIENCE_MS : PATIENCE_MS) != 0)
+	receive(client); /* its message is mostly there already */
+	if (client->source.fd >= 0 && !wait_for(client))
 		client_drop(client);
-	else
-		receive(client); /* its message is mostly there already */
 	return true;
 }
