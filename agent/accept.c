@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 #include <utlist.h>
 
@@ -442,14 +441,6 @@ static void on_target_ready(void *owner, struct hybridge_conn *conn)
 	(void)conn;
 }
 
-/* The program may hear "connected" before we do: from now on even our death is a reset. */
-static void reset_on_close(int fd)
-{
-	static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-}
-
 static void on_target(void *owner, struct hybridge_conn *conn, int os_errno,
 		      const struct hybridge_error *err)
 {
@@ -459,7 +450,8 @@ static void on_target(void *owner, struct hybridge_conn *conn, int os_errno,
 	stream->target_dial = NULL;
 	stream->target = conn;
 	if (conn) {
-		reset_on_close(hybridge_conn_fd(conn));
+		/* The program may hear "connected" before we do. */
+		hybridge_conn_arm_reset(conn);
 		hybridge_conn_set_owner(conn, on_target_ready, stream);
 	} else {
 		stream->target_errno = os_errno ? os_errno : ECONNREFUSED;

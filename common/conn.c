@@ -183,11 +183,26 @@ void conn_release(struct hybridge_conn *conn)
 	hybridge_loop_defer(conn->loop, &conn->reap);
 }
 
+static void set_reset(struct hybridge_conn *conn, bool armed)
+{
+	const struct linger linger = {.l_onoff = armed, .l_linger = 0};
+
+	if (conn->armed == armed)
+		return;
+	setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER, &linger,
+		   sizeof(linger));
+	conn->armed = armed;
+}
+
+void hybridge_conn_arm_reset(struct hybridge_conn *conn)
+{
+	if (!conn->ops)
+		set_reset(conn, true);
+}
+
 /* Closes the descriptor now; the memory goes at the end of the turn. */
 static void destroy(struct hybridge_conn *conn, bool reset)
 {
-	static const struct linger with_reset = {.l_onoff = 1, .l_linger = 0};
-	static const struct linger without = {.l_onoff = 0};
 	struct scratch *scratch = loop_scratch(conn->loop);
 
 	if (scratch->in_owner == conn) {
@@ -200,8 +215,7 @@ static void destroy(struct hybridge_conn *conn, bool reset)
 	}
 	if (conn->draining)
 		DL_DELETE(scratch->draining, conn);
-	setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER,
-		   reset ? &with_reset : &without, sizeof(without));
+	set_reset(conn, reset);
 	hybridge_loop_unwatch(conn->loop, &conn->source);
 	close(conn->source.fd);
 	conn->source.fd = -1;

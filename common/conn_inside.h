@@ -58,6 +58,7 @@ struct hybridge_conn {
 	bool ended;
 	bool draining;
 	bool failed; /* EPOLLERR was seen */
+	bool armed;  /* SO_LINGER makes any close a reset */
 	/*
 	 * errno of the first failure.  Two, because a peer that closed after its
 	 * last word makes our sends fail while that word is still to be read.

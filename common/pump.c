@@ -368,12 +368,9 @@ struct hybridge_pump *hybridge_pump_start(struct hybridge_loop *loop,
 					  uint32_t ping_ms,
 					  hybridge_pump_fn *done, void *owner)
 {
-	static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	struct hybridge_pump *pump = calloc(1, sizeof(*pump));
 
-	/* From now on even our death is a reset for the local side. */
-	setsockopt(hybridge_conn_fd(tcp), SOL_SOCKET, SO_LINGER, &reset,
-		   sizeof(reset));
+	hybridge_conn_arm_reset(tcp);
 	if (!pump)
 		goto fail;
 	pump->ping.fire = on_ping;

@@ -42,6 +42,12 @@ HYBRIDGE_MUSTUSE struct hybridge_conn *
 hybridge_conn_new(struct hybridge_loop *loop, int fd,
 		  hybridge_conn_fn *on_ready, void *owner);
 
+/**
+ * hybridge_conn_arm_reset() - From now on even our death is a reset for the peer
+ * Only an orderly hybridge_conn_close() takes that back (socket(7): SO_LINGER).
+ */
+void hybridge_conn_arm_reset(struct hybridge_conn *conn);
+
 /** hybridge_conn_set_owner() - Hand the connection to somebody else; on_ready
  * will be called for the new owner in this turn, whether or not anything changed */
 void hybridge_conn_set_owner(struct hybridge_conn *conn,
