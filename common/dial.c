@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,7 +36,7 @@ enum dial_state { RESOLVING, CONNECTING, PROXYING, SECURING, DONE };
 
 /* One address that is being tried. */
 struct attempt {
-	struct hybridge_source source;
+	struct hybridge_conn *conn; /* NULL: not begun, or over */
 	struct hybridge_dial *dial;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
@@ -87,11 +86,10 @@ static bool dial_move(struct hybridge_dial *dial, enum dial_state next)
 
 static void drop_attempt(struct attempt *attempt)
 {
-	if (attempt->source.fd < 0)
+	if (!attempt->conn)
 		return;
-	hybridge_loop_unwatch(attempt->dial->loop, &attempt->source);
-	close(attempt->source.fd);
-	attempt->source.fd = -1;
+	hybridge_conn_close(attempt->conn, HYBRIDGE_CONN_RESET);
+	attempt->conn = NULL;
 	attempt->dial->open_attempts--;
 }
 
@@ -265,19 +263,16 @@ static void on_conn(void *owner, struct hybridge_conn *conn)
 		secure(dial);
 }
 
-static void connected(struct hybridge_dial *dial, int fd)
+static void connected(struct hybridge_dial *dial, struct hybridge_conn *conn)
 {
 	char *request;
 
 	if (!dial_move(dial, PROXYING)) {
-		close(fd);
+		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		return;
 	}
-	dial->conn = hybridge_conn_new(dial->loop, fd, on_conn, dial);
-	if (!dial->conn) {
-		fail_text(dial, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
-		return;
-	}
+	dial->conn = conn;
+	hybridge_conn_set_owner(conn, on_conn, dial);
 	if (!dial->proxy.host) {
 		start_tls(dial);
 		return;
@@ -303,30 +298,29 @@ static void attempt_failed(struct attempt *attempt, int os_errno)
 	try_next(dial);
 }
 
-static void on_attempt(struct hybridge_source *source, uint32_t events)
+/* Readiness of a socket that is connecting means that it is, or that it cannot. */
+static void on_attempt(void *owner, struct hybridge_conn *conn)
 {
-	struct attempt *attempt =
-		hybridge_container(source, struct attempt, source);
+	struct attempt *attempt = owner;
 	struct hybridge_dial *dial = attempt->dial;
 	socklen_t len = sizeof(int);
-	int fd = source->fd;
 	int error = 0;
 
-	if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
-		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
+	if (hybridge_conn_broken(conn) || hybridge_conn_hung_up(conn)) {
+		if (getsockopt(hybridge_conn_fd(conn), SOL_SOCKET, SO_ERROR,
+			       &error, &len) != 0)
+			error = errno;
+	}
 	if (error) {
 		attempt_failed(attempt, error);
 		return;
 	}
-	hybridge_loop_unwatch(dial->loop, source);
-	source->fd = -1;
+	attempt->conn = NULL;
 	dial->open_attempts--;
 	for (size_t i = 0; i < dial->next_attempt; i++)
 		drop_attempt(&dial->attempts[i]);
 	hybridge_timer_clear(dial->loop, &dial->stagger);
-	connected(dial, fd);
+	connected(dial, conn);
 }
 
 static int open_attempt(struct attempt *attempt)
@@ -347,14 +341,9 @@ static int open_attempt(struct attempt *attempt)
 		close(fd);
 		return error;
 	}
-	attempt->source = (struct hybridge_source){fd, on_attempt};
-	if (hybridge_loop_watch(dial->loop, &attempt->source) != 0) {
-		int error = errno;
-
-		close(fd);
-		attempt->source.fd = -1;
-		return error;
-	}
+	attempt->conn = hybridge_conn_new(dial->loop, fd, on_attempt, attempt);
+	if (!attempt->conn)
+		return ENOMEM;
 	dial->open_attempts++;
 	return 0;
 }
@@ -399,7 +388,6 @@ static void on_resolved(struct resolve_wait *wait, const struct addrinfo *list,
 		struct attempt *attempt = &dial->attempts[dial->num_attempts++];
 
 		attempt->dial = dial;
-		attempt->source.fd = -1;
 		memcpy(&attempt->addr, ai->ai_addr, ai->ai_addrlen);
 		attempt->addr_len = ai->ai_addrlen;
 	}
