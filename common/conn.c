@@ -324,6 +324,11 @@ bool hybridge_conn_is_watched(const struct hybridge_conn *conn)
 	return conn->ops != NULL;
 }
 
+bool hybridge_conn_half_closes(const struct hybridge_conn *conn)
+{
+	return conn->ops != NULL;
+}
+
 ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
 	if (queue_len(&conn->back) > 0)

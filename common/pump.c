@@ -115,6 +115,21 @@ static void finish_if_both_ended(struct hybridge_pump *pump)
 		finish(pump, HYBRIDGE_END_ORDERLY);
 }
 
+/*
+ * A Close is the last that we say.  Where the end can go along with it, it costs nothing; by
+ * itself it would cost each of the hops a message and a turn.
+ */
+static int send_close(struct hybridge_pump *pump)
+{
+	static const uint8_t normal[2] = {HYBRIDGE_WS_NORMAL >> 8,
+					  HYBRIDGE_WS_NORMAL & 0xff};
+
+	if (send_control(pump, HYBRIDGE_WS_CLOSE, normal, sizeof(normal)) != 0)
+		return -1;
+	return hybridge_conn_half_closes(pump->ws) ? hybridge_conn_end(pump->ws)
+						   : 0;
+}
+
 /* Watches over the WebSocket's connection from the first Close on. */
 static void keep_alive(struct hybridge_pump *pump)
 {
@@ -136,17 +151,12 @@ static void keep_alive(struct hybridge_pump *pump)
 
 static void on_local_end(struct hybridge_pump *pump)
 {
-	static const uint8_t normal[2] = {HYBRIDGE_WS_NORMAL >> 8,
-					  HYBRIDGE_WS_NORMAL & 0xff};
-
 	if (pump->close_sent)
 		return;
 	pump->close_sent = true;
 	keep_alive(pump);
 	/* A peer that said its Close and left does not miss ours. */
-	if (send_control(pump, HYBRIDGE_WS_CLOSE, normal, sizeof(normal)) !=
-		    0 &&
-	    !pump->close_received)
+	if (send_close(pump) != 0 && !pump->close_received)
 		finish(pump, HYBRIDGE_END_WS_LOST);
 	else
 		finish_if_both_ended(pump);
@@ -280,10 +290,14 @@ static void use_frames(struct hybridge_pump *pump, uint8_t *buf, size_t len)
 static void finish_if_broken(struct hybridge_pump *pump)
 {
 	bool held_back = hybridge_conn_pending(pump->ws) > 0;
+	/* It has said its last: reading it shows the end, and no more. */
+	bool is_read = pump->close_received &&
+		       hybridge_conn_half_closes(pump->ws) &&
+		       !hybridge_conn_ended(pump->ws);
 
 	if (hybridge_conn_broken(pump->tcp) && (held_back || pump->close_sent))
 		finish(pump, HYBRIDGE_END_TCP_RESET);
-	else if (hybridge_conn_broken(pump->ws) && held_back)
+	else if (hybridge_conn_broken(pump->ws) && (held_back || is_read))
 		finish(pump, HYBRIDGE_END_WS_LOST);
 }
 
@@ -299,7 +313,7 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n == 0 && pump->close_received) {
-		pump->ws_gone = true;
+		pump->ws_gone = !hybridge_conn_half_closes(pump->ws);
 		return false;
 	}
 	if (n <= 0) {

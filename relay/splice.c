@@ -183,6 +183,9 @@ static void on_close(struct splice *splice, enum splice_side from,
 			     out->control_len ? out->control : normal,
 			     out->control_len ? out->control_len
 					      : sizeof(normal));
+	/* The end goes along with it, where that costs nothing. */
+	if (!to->gone && hybridge_conn_half_closes(to->conn))
+		(void)hybridge_conn_end(to->conn);
 	to->close_out = true;
 	finish_if_both_closed(splice);
 }
@@ -275,7 +278,7 @@ static bool carry(struct splice *splice, enum splice_side from)
 	if (!leg->close_in) {
 		finish(splice, lost(from));
 	} else {
-		leg->gone = true;
+		leg->gone = !hybridge_conn_half_closes(leg->conn);
 		finish_if_both_closed(splice);
 	}
 	return false;
@@ -288,6 +291,19 @@ static void check_pending(struct splice *splice)
 		if (hybridge_conn_pending(splice->legs[i].conn) > 0 &&
 		    hybridge_conn_flush(splice->legs[i].conn) != 0)
 			finish(splice, lost((enum splice_side)i));
+}
+
+/* A leg that said its last before it was reset: reading it shows the end, and no more. */
+static void check_read(struct splice *splice)
+{
+	for (size_t i = 0; i < SPLICE_SIDES && !splice->is_over; i++) {
+		const struct leg *leg = &splice->legs[i];
+
+		if (leg->close_in && hybridge_conn_half_closes(leg->conn) &&
+		    hybridge_conn_broken(leg->conn) &&
+		    !hybridge_conn_ended(leg->conn))
+			finish(splice, lost((enum splice_side)i));
+	}
 }
 
 static void on_ready(void *owner, struct hybridge_conn *conn)
@@ -304,6 +320,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 	send_pong(splice, SPLICE_SENDER);
 	send_pong(splice, SPLICE_LISTENER);
 	finish_if_both_closed(splice);
+	check_read(splice);
 	if (more && !splice->is_over)
 		hybridge_conn_again(splice->legs[SPLICE_SENDER].conn);
 }

@@ -63,6 +63,10 @@ int hybridge_conn_fd(const struct hybridge_conn *conn);
  * peer is silent, so that the owner need not ping (h2.h) */
 bool hybridge_conn_is_watched(const struct hybridge_conn *conn);
 
+/** hybridge_conn_half_closes() - Whether the peer's end says nothing of the other direction,
+ * which may go on: so it is on a stream among others (h2.h), not with TLS */
+bool hybridge_conn_half_closes(const struct hybridge_conn *conn);
+
 /**
  * hybridge_conn_start_tls() - From here on, TLS
  * @ssl: SSL_set_connect_state() or SSL_set_accept_state() done; now owned by @conn

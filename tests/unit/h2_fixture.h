@@ -297,10 +297,11 @@ static inline void bridge_ready(void *owner, struct hybridge_conn *conn)
 	for (size_t i = 0; i < 2; i++)
 		while (bridge_carry(bridge, i))
 			;
-	/* What is held back does not read. */
+	/* What is held back does not read, and what has ended reads no reset. */
 	for (size_t i = 0; i < 2 && bridge->ends[0]; i++)
 		if (hybridge_conn_broken(bridge->ends[i]) &&
-		    hybridge_conn_pending(bridge->ends[i]) > 0)
+		    (hybridge_conn_pending(bridge->ends[i]) > 0 ||
+		     !hybridge_conn_ended(bridge->ends[i])))
 			bridge_drop(bridge);
 }
 
