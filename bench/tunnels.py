@@ -104,7 +104,8 @@ class Hybridge(Tunnel):
 
     def start(self):
         self.host, self.port = "bench.test", 7000
-        relay = self.world.relay(["bench"])
+        # Its default, 5,000, is what the row "many" holds open.
+        relay = self.world.relay(["bench"], HYBRIDGE_RELAY_MAX_STREAMS="100000")
         agent = self.world.agent(relay, {"bench": (LOOPBACK, self.service_port)})
         app = self.world.app(relay, {"bench": f"{self.host}:{self.port}"})
         self.env = app.env()
