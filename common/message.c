@@ -14,6 +14,8 @@
 #include <hybridge/text.h>
 #include <hybridge/utf8.h>
 
+#include "message_usual.h"
+
 #define FIRST_ROOM ((size_t)1024) /* of an accept message; most need no more */
 
 static const char *const kind_keys[] = {
@@ -215,6 +217,8 @@ int hybridge_message_parse(const char *text, size_t len,
 			      len, HYBRIDGE_MESSAGE_MAX);
 		return -1;
 	}
+	if (message_read_usual(text, len, out))
+		return 0;
 	root = json_loadb(text, len, 0, &where);
 	if (!root) {
 		/* jansson's own words quote the text, which may hold a token. */

@@ -125,6 +125,30 @@ static void check_written(struct fuzz_input in)
 	free(header.value);
 }
 
+/* With a blank in front it is not the usual form, and a whole parser reads it: the same. */
+static void check_spaced(const char *text, size_t len,
+			 const struct hybridge_message *msg)
+{
+	struct hybridge_message other = {0};
+	char *spaced = malloc(len + 1);
+
+	MUST(spaced);
+	spaced[0] = ' ';
+	memcpy(spaced + 1, text, len);
+	if (hybridge_message_parse(spaced, len + 1, &other, NULL) != 0)
+		MUST(!msg->address);
+	MUST(fuzz_same(other.address, msg->address));
+	MUST(fuzz_same(other.id, msg->id));
+	MUST(fuzz_same(other.remote_address, msg->remote_address));
+	MUST(other.remote_port == msg->remote_port);
+	MUST(other.num_headers == msg->num_headers);
+	for (size_t i = 0; i < other.num_headers; i++)
+		MUST(fuzz_same(other.headers[i].name, msg->headers[i].name) &&
+		     fuzz_same(other.headers[i].value, msg->headers[i].value));
+	hybridge_message_free(&other);
+	free(spaced);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, size};
@@ -139,6 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(err.code == HYBRIDGE_EPROTOCOL && err.what[0]);
 		check_untouched(&msg);
 	}
+	if (len < HYBRIDGE_MESSAGE_MAX)
+		check_spaced(text, len, &msg);
 	free(text); /* what was read must not point into it */
 	if (msg.kind == HYBRIDGE_MESSAGE_ACCEPT)
 		check_accept(&msg);

@@ -51,6 +51,84 @@ static void accept_is_read_as_azure_writes_it(void **state)
 	assert_null(msg.headers);
 }
 
+static void assert_same_text(const char *a, const char *b)
+{
+	assert_int_equal(a == NULL, b == NULL);
+	if (a && b)
+		assert_string_equal(a, b);
+}
+
+/* A blank in front is all that it takes to have a whole parser look at a message. */
+static void the_usual_form_is_read_as_any_other(void **state)
+{
+	static const char *const texts[] = {
+		"{\"accept\":{\"address\":\"wss:\\/\\/h\"}}",
+		"{\"accept\":{\"id\":\"\",\"address\":\"\\\"\\\\\\b\\f\\n\\r"
+		"\\t\\u0041\"}}",
+		"{\"accept\":{\"address\":\"a\",\"address\":\"b\"}}",
+		"{\"accept\":{\"address\":\"a\",\"id\":\"i\","
+		"\"connectHeaders\":{},\"remoteEndpoint\":{\"address\":\"r\","
+		"\"port\":65535}}}",
+		"{\"accept\":{\"address\":\"a\",\"connectHeaders\":{\"A\":"
+		"\"1\",\"a\":\"2\",\"B\":\"\",\"\":\"3\",\"A\":\"4\"}}}",
+		"{\"accept\":{\"address\":\"a\",\"connectHeaders\":{\"A\":"
+		"\"1\",\"a\":\"2\",\"B\":\"\"},\"remoteEndpoint\":{\"port\":7,"
+		"\"address\":\"r\"}}}",
+		"{\"accept\":{\"address\":\"a\",\"remoteEndpoint\":"
+		"{\"address\":\"r\",\"port\":0}}}",
+		"{\"accept\":{\"address\":\"\xc3\xa9\x7f\"}}",
+		/* None of these is sound. */
+		"{\"accept\":{\"address\":\"\"}}",
+		"{\"accept\":{\"address\":\"a\"},}",
+		"{\"accept\":{\"address\":\"a\",}}",
+		"{\"accept\":{\"address\":\"a\"}}}",
+		"{\"accept\":{\"address\":\"a\"}",
+		"{\"accept\":{\"address\":\"a\\",
+		"{\"accept\":{\"address\":\"\xff\"}}",
+		"{\"accept\":{\"address\":\"\\x\"}}",
+		"{\"accept\":{\"address\":\"a\nb\"}}",
+		"{\"accept\":{}}",
+		"{\"accept\":{\"address\":\"a\",\"remoteEndpoint\":"
+		"{\"address\":\"r\",\"port\":65536}}}",
+		"{\"accept\":{\"address\":\"a\",\"remoteEndpoint\":"
+		"{\"address\":\"r\",\"port\":01}}}",
+		"{\"accept\":{\"address\":\"a\",\"remoteEndpoint\":"
+		"{\"address\":\"r\",\"port\":655350}}}",
+		"{\"accept\":{\"address\":\"a\",\"connectHeaders\":{\"A\":"
+		"1}}}",
+		"{\"accept\":{\"address\":\"a\",\"connectHeaders\":{\"A\"}}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct hybridge_message one = {0}, two = {0};
+		struct hybridge_error err = {0};
+		char spaced[512] = " ";
+		int ret = hybridge_message_parse(texts[i], strlen(texts[i]),
+						 &one, &err);
+
+		print_message("case: %s\n", texts[i]);
+		strcat(spaced, texts[i]);
+		assert_int_equal(ret,
+				 hybridge_message_parse(spaced, strlen(spaced),
+							&two, &err));
+		assert_int_equal(one.kind, two.kind);
+		assert_same_text(one.address, two.address);
+		assert_same_text(one.id, two.id);
+		assert_same_text(one.remote_address, two.remote_address);
+		assert_int_equal(one.remote_port, two.remote_port);
+		assert_int_equal(one.num_headers, two.num_headers);
+		for (size_t j = 0; j < one.num_headers; j++) {
+			assert_same_text(one.headers[j].name,
+					 two.headers[j].name);
+			assert_same_text(one.headers[j].value,
+					 two.headers[j].value);
+		}
+		hybridge_message_free(&one);
+		hybridge_message_free(&two);
+	}
+}
+
 static void accept_needs_nothing_but_an_address(void **state)
 {
 	struct hybridge_message msg =
@@ -326,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accept_is_read_as_azure_writes_it),
 		cmocka_unit_test(accept_needs_nothing_but_an_address),
+		cmocka_unit_test(the_usual_form_is_read_as_any_other),
 		cmocka_unit_test(the_other_kinds_are_told_apart),
 		cmocka_unit_test(unknown_messages_are_no_error),
 		cmocka_unit_test(parse_says_where_a_message_is_wrong),
