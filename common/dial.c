@@ -54,7 +54,7 @@ struct hybridge_dial {
 	bool h2;
 	struct proxy proxy; /* host is NULL: none */
 	struct resolve_wait wait;
-	struct attempt attempts[ATTEMPTS_MAX];
+	struct attempt *attempts; /* owned, one for each address */
 	size_t num_attempts;
 	size_t next_attempt;
 	size_t open_attempts;
@@ -111,6 +111,7 @@ static void run_reap(struct hybridge_task *task)
 
 	proxy_free(&dial->proxy);
 	hybridge_head_free(&dial->head);
+	free(dial->attempts);
 	free(dial->host);
 	free(dial->name);
 	free(dial);
@@ -376,6 +377,7 @@ static void on_resolved(struct resolve_wait *wait, const struct addrinfo *list,
 	struct hybridge_dial *dial =
 		hybridge_container(wait, struct hybridge_dial, wait);
 	const struct addrinfo *ai;
+	size_t num = 0;
 
 	if (gai_error || !list) {
 		fail_text(dial, EHOSTUNREACH, HYBRIDGE_EUNREACH,
@@ -383,8 +385,14 @@ static void on_resolved(struct resolve_wait *wait, const struct addrinfo *list,
 						  : gai_strerror(gai_error));
 		return;
 	}
-	for (ai = list; ai && dial->num_attempts < ATTEMPTS_MAX;
-	     ai = ai->ai_next) {
+	for (ai = list; ai && num < ATTEMPTS_MAX; ai = ai->ai_next)
+		num++;
+	dial->attempts = calloc(num, sizeof(*dial->attempts));
+	if (!dial->attempts) {
+		fail_text(dial, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
+		return;
+	}
+	for (ai = list; dial->num_attempts < num; ai = ai->ai_next) {
 		struct attempt *attempt = &dial->attempts[dial->num_attempts++];
 
 		attempt->dial = dial;

@@ -24,8 +24,13 @@
 
 int h2_head_begin(struct hybridge_h2 *session, struct h2_stream *stream)
 {
-	struct h2_request *request = malloc(sizeof(*request));
+	struct scratch *scratch = loop_scratch(session->loop);
+	struct h2_request *request = scratch->request;
 
+	/* It is large: to get and release it for each stream disturbs the heap. */
+	scratch->request = NULL;
+	if (!request)
+		request = malloc(sizeof(*request));
 	free(session->request);
 	session->request = request;
 	if (!request)
@@ -141,6 +146,7 @@ static void refuse(struct h2_stream *stream, int status)
 
 void h2_head_done(struct hybridge_h2 *session)
 {
+	struct scratch *scratch = loop_scratch(session->loop);
 	struct h2_request *request = session->request;
 	struct h2_stream *stream = request ? request->stream : NULL;
 	struct hybridge_span host;
@@ -170,7 +176,10 @@ void h2_head_done(struct hybridge_h2 *session)
 	}
 	/* It may hold a token. */
 	explicit_bzero(request->text, request->len);
-	free(request);
+	if (scratch->request)
+		free(request);
+	else
+		scratch->request = request;
 }
 
 /* Reading an answer. */

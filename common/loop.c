@@ -293,6 +293,7 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 	if (loop->alarm.fd >= 0)
 		close(loop->alarm.fd);
 	h2_chunk_drop(loop->scratch.frames);
+	free(loop->scratch.request);
 	h2_chunk_drop(loop->scratch.lent);
 	timer_heap_free(&loop->timers);
 	pthread_mutex_destroy(&loop->post_lock);

@@ -324,10 +324,11 @@ static void put_escaped(struct writer *writer, unsigned char c)
 	const char *known = strchr(from, c);
 	char text[8];
 
-	if (c && known)
-		snprintf(text, sizeof(text), "\\%c", to[known - from]);
-	else
-		snprintf(text, sizeof(text), "\\u%04X", c);
+	if (known) {
+		put_bytes(writer, (const char[]){'\\', to[known - from]}, 2);
+		return;
+	}
+	snprintf(text, sizeof(text), "\\u%04X", c);
 	put(writer, text);
 }
 

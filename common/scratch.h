@@ -11,6 +11,7 @@
 #include <hybridge/conn.h>
 
 struct h2_chunk;
+struct h2_request;
 
 #define SCRATCH_IN     (128 * 1024)
 #define SCRATCH_OUT    (192 * 1024)
@@ -27,6 +28,7 @@ struct h2_chunk;
  *             NULL before the first
  * @lent:      What a stream's owner works on, until it returns; owned, or NULL
  * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
+ * @request:   Memory for the head of an HTTP/2 request, while none is coming in; owned, or NULL
  * @draining:  Connections that were closed in good order and are not gone yet
  */
 struct scratch {
@@ -42,6 +44,7 @@ struct scratch {
 	size_t gathered_len;
 	struct h2_chunk *frames;
 	struct h2_chunk *lent;
+	struct h2_request *request;
 	uint8_t gathered[SCRATCH_RECORD];
 };
 
