@@ -185,12 +185,12 @@ void conn_release(struct hybridge_conn *conn)
 
 static void set_reset(struct hybridge_conn *conn, bool armed)
 {
-	const struct linger linger = {.l_onoff = armed, .l_linger = 0};
+	const struct linger reset = {.l_onoff = armed, .l_linger = 0};
 
 	if (conn->armed == armed)
 		return;
-	setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER, &linger,
-		   sizeof(linger));
+	setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER, &reset,
+		   sizeof(reset));
 	conn->armed = armed;
 }
 

@@ -345,7 +345,8 @@ static void format_accept_survives_any_header(void **state)
 /* Every byte that a C string can hold: escaped, kept, or taken for ISO 8859-1. */
 static void format_accept_writes_strings_as_jansson_does(void **state)
 {
-	char ascii[128], latin[129], utf8[] = "\xc3\xa9 \xe2\x82\xac \x7f /";
+	char ascii[128] = "", latin[129] = "",
+	     utf8[] = "\xc3\xa9 \xe2\x82\xac \x7f /";
 	const char *const texts[] = {ascii, utf8};
 	char name[] = "X-A";
 	struct hybridge_header header = {name, latin};
@@ -357,9 +358,7 @@ static void format_accept_writes_strings_as_jansson_does(void **state)
 		ascii[i - 1] = (char)i;
 		latin[i - 1] = (char)(i + 128);
 	}
-	ascii[127] = '\0';
 	latin[127] = '\x80';
-	latin[128] = '\0';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		json_t *value = json_string(texts[i]);
 		char *theirs =
