@@ -324,9 +324,8 @@ static void on_attempt(void *owner, struct hybridge_conn *conn)
 	connected(dial, conn);
 }
 
-static int open_attempt(struct attempt *attempt)
+static int open_attempt(struct hybridge_dial *dial, struct attempt *attempt)
 {
-	struct hybridge_dial *dial = attempt->dial;
 	int fd = socket(attempt->addr.ss_family,
 			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -353,7 +352,7 @@ static void try_next(struct hybridge_dial *dial)
 {
 	while (dial->next_attempt < dial->num_attempts) {
 		struct attempt *attempt = &dial->attempts[dial->next_attempt++];
-		int error = open_attempt(attempt);
+		int error = open_attempt(dial, attempt);
 
 		if (error)
 			dial->last_errno = error;

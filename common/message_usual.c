@@ -38,7 +38,7 @@ static char unescape(char c)
 	static const char to[] = "\"\\/\b\f\n\r\t";
 	const char *known = c ? strchr(from, c) : NULL;
 
-	return known ? to[known - from] : '\0';
+	return (char)(known ? to[known - from] : '\0');
 }
 
 /* Where the string ends that begins at the cursor, its quotes apart; NULL: it is unusual. */
@@ -66,7 +66,7 @@ static char *read_string(struct cursor *cursor)
 	if (!text)
 		return NULL;
 	for (to = text; from < end; from++)
-		*to++ = *from == '\\' ? unescape(*++from) : *from;
+		*to++ = (char)(*from == '\\' ? unescape(*++from) : *from);
 	*to = '\0';
 	cursor->at = end + 1;
 	return text;
