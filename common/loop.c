@@ -57,7 +57,8 @@ struct hybridge_loop {
 	struct hybridge_task *tasks; /* first; its prev is the last */
 	struct hybridge_task mark;   /* where the next turn's tasks begin */
 	pthread_mutex_t post_lock;
-	struct hybridge_task *posted;
+	struct hybridge_task *posted; /* first; through their next */
+	struct hybridge_task *posted_last;
 	struct resolver *resolver;
 	struct epoll_event events[EVENTS_PER_TURN];
 	struct scratch scratch;
@@ -90,6 +91,7 @@ static void nudge_ready(struct hybridge_source *source, uint32_t events)
 	pthread_mutex_lock(&loop->post_lock);
 	struct hybridge_task *posted = loop->posted;
 	loop->posted = NULL;
+	loop->posted_last = NULL;
 	pthread_mutex_unlock(&loop->post_lock);
 	while (posted) {
 		struct hybridge_task *task = posted;
@@ -236,7 +238,7 @@ static int make_lws(struct hybridge_loop *loop)
 	return 0;
 }
 
-struct hybridge_loop *hybridge_loop_new(struct hybridge_error *err)
+struct hybridge_loop *hybridge_loop_new_bare(struct hybridge_error *err)
 {
 	struct hybridge_loop *loop = calloc(1, sizeof(*loop));
 
@@ -258,18 +260,24 @@ struct hybridge_loop *hybridge_loop_new(struct hybridge_error *err)
 	    hybridge_loop_watch(loop, &loop->alarm) != 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot poll: %s",
 			      strerror(errno));
-		goto fail;
+		hybridge_loop_free(loop);
+		return NULL;
 	}
-	if (make_lws(loop) != 0) {
+	return loop;
+}
+
+struct hybridge_loop *hybridge_loop_new(struct hybridge_error *err)
+{
+	struct hybridge_loop *loop = hybridge_loop_new_bare(err);
+
+	if (loop && make_lws(loop) != 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM,
 			      "libwebsockets did not start: %s",
 			      strerror(errno));
-		goto fail;
+		hybridge_loop_free(loop);
+		return NULL;
 	}
 	return loop;
-fail:
-	hybridge_loop_free(loop);
-	return NULL;
 }
 
 void hybridge_loop_free(struct hybridge_loop *loop)
@@ -405,11 +413,19 @@ void hybridge_loop_cancel(struct hybridge_loop *loop,
 
 void hybridge_loop_post(struct hybridge_loop *loop, struct hybridge_task *task)
 {
+	bool is_first;
+
 	pthread_mutex_lock(&loop->post_lock);
-	task->next = loop->posted;
-	loop->posted = task;
+	is_first = !loop->posted;
+	if (is_first)
+		loop->posted = task;
+	else
+		loop->posted_last->next = task;
+	loop->posted_last = task;
 	pthread_mutex_unlock(&loop->post_lock);
-	eventfd_write(loop->nudge.fd, 1);
+	/* Who posted the first of them has woken the loop, or is about to. */
+	if (is_first)
+		eventfd_write(loop->nudge.fd, 1);
 }
 
 int hybridge_timer_set(struct hybridge_loop *loop, struct hybridge_timer *timer,

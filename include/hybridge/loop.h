@@ -64,6 +64,13 @@ struct hybridge_timer {
 HYBRIDGE_MUSTUSE struct hybridge_loop *
 hybridge_loop_new(struct hybridge_error *err);
 
+/**
+ * hybridge_loop_new_bare() - The same without libwebsockets, and so without HTTP endpoints:
+ * for a thread that only moves bytes
+ */
+HYBRIDGE_MUSTUSE struct hybridge_loop *
+hybridge_loop_new_bare(struct hybridge_error *err);
+
 /** hybridge_loop_free() - Release a loop that no longer runs; NULL is fine */
 void hybridge_loop_free(struct hybridge_loop *loop);
 
@@ -74,7 +81,7 @@ void hybridge_loop_run(struct hybridge_loop *loop);
 void hybridge_loop_stop(struct hybridge_loop *loop);
 
 /**
- * hybridge_loop_lws() - The libwebsockets context, for plain HTTP endpoints
+ * hybridge_loop_lws() - The libwebsockets context, for plain HTTP endpoints; NULL: none
  * Its timers run only while it has guests: hybridge_loop_guest().
  */
 struct lws_context *hybridge_loop_lws(struct hybridge_loop *loop);
@@ -129,6 +136,8 @@ void hybridge_loop_cancel(struct hybridge_loop *loop,
 /**
  * hybridge_loop_post() - From any thread: run @task in the loop's thread
  * @task: Must not be queued or posted already
+ *
+ * Tasks that one thread posts are run in the order in which it posted them.
  */
 void hybridge_loop_post(struct hybridge_loop *loop, struct hybridge_task *task);
 

@@ -426,6 +426,7 @@ static void waiting_for_a_timer_is_sleeping(void **state)
 struct poster {
 	struct fixture *fx;
 	pthread_t thread;
+	size_t run;
 	struct post {
 		struct hybridge_task task;
 		struct poster *poster;
@@ -437,9 +438,11 @@ static unsigned int posted;
 static void post_run(struct hybridge_task *task)
 {
 	struct post *post = hybridge_container(task, struct post, task);
+	struct poster *poster = post->poster;
 
+	assert_ptr_equal(post, &poster->posts[poster->run++]);
 	if (++posted == POSTERS * POSTS)
-		hybridge_loop_stop(post->poster->fx->loop);
+		hybridge_loop_stop(poster->fx->loop);
 }
 
 static void *post_all(void *arg)
@@ -454,7 +457,7 @@ static void *post_all(void *arg)
 	return NULL;
 }
 
-static void posts_from_threads_run_in_the_loop(void **state)
+static void posts_from_threads_run_in_the_loop_in_their_order(void **state)
 {
 	struct fixture *fx = *state;
 	static struct poster posters[POSTERS];
@@ -504,6 +507,25 @@ static void a_process_with_many_descriptors_has_loops_too(void **state)
 		close(fillers[i]);
 }
 
+static void a_loop_without_libwebsockets_serves_as_well(void **state)
+{
+	struct hybridge_error err = {0};
+	struct fixture fx = {.step.fire = fixture_step_over};
+	struct probe probe;
+
+	(void)state;
+	fx.loop = hybridge_loop_new_bare(&err);
+	assert_non_null(fx.loop);
+	assert_null(hybridge_loop_lws(fx.loop));
+	probe_open(&fx, &probe, false);
+	FIXTURE_UNTIL(&fx, probe.calls == 1);
+	assert_int_equal(write(probe.far, "x", 1), 1);
+	FIXTURE_UNTIL(&fx, probe.calls == 2);
+	assert_true(probe.events & EPOLLIN);
+	probe_close(&probe);
+	hybridge_loop_free(fx.loop);
+}
+
 static void freeing_nothing_is_fine(void **state)
 {
 	(void)state;
@@ -527,10 +549,11 @@ int main(void)
 		WITH_LOOP(timers_rearm_move_and_clear_from_callbacks),
 		WITH_LOOP(timers_never_fire_early_nor_much_too_late),
 		WITH_LOOP(waiting_for_a_timer_is_sleeping),
-		WITH_LOOP(posts_from_threads_run_in_the_loop),
+		WITH_LOOP(posts_from_threads_run_in_the_loop_in_their_order),
 		cmocka_unit_test(
 			a_loop_that_is_freed_runs_what_was_deferred_and_posted),
 		cmocka_unit_test(a_process_with_many_descriptors_has_loops_too),
+		cmocka_unit_test(a_loop_without_libwebsockets_serves_as_well),
 		cmocka_unit_test(freeing_nothing_is_fine),
 	};
 
