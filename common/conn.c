@@ -282,6 +282,15 @@ void conn_init(struct hybridge_conn *conn, struct hybridge_loop *loop,
 	conn->reap.run = run_reap;
 }
 
+int conn_watch(struct hybridge_conn *conn)
+{
+	conn->source.ready = on_event;
+	if (hybridge_loop_watch(conn->loop, &conn->source) == 0)
+		return 0;
+	conn->source.ready = NULL;
+	return -1;
+}
+
 struct hybridge_conn *hybridge_conn_new(struct hybridge_loop *loop, int fd,
 					hybridge_conn_fn *on_ready, void *owner)
 {
@@ -293,12 +302,12 @@ struct hybridge_conn *hybridge_conn_new(struct hybridge_loop *loop, int fd,
 		return NULL;
 	}
 	conn_init(conn, loop, on_ready, owner);
-	conn->source = (struct hybridge_source){fd, on_event};
+	conn->source.fd = fd;
 	conn->flush.run = run_flush;
 	conn->patience.fire = out_of_patience;
 	/* Fails on a unix socket, which has no such delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (hybridge_loop_watch(loop, &conn->source) != 0) {
+	if (conn_watch(conn) != 0) {
 		close(fd);
 		free(conn);
 		return NULL;

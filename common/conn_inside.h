@@ -1,5 +1,5 @@
 /*
- * conn_inside.h - what conn.c and conn_tls.c share: the connection itself.
+ * conn_inside.h - what conn.c, conn_tls.c and conn_move.c share: the connection itself.
  */
 #ifndef HYBRIDGE_COMMON_CONN_INSIDE_H
 #define HYBRIDGE_COMMON_CONN_INSIDE_H
@@ -86,6 +86,9 @@ HYBRIDGE_MUSTUSE int conn_be_patient(struct hybridge_conn *conn);
  */
 bool conn_goes_on(struct hybridge_conn *conn);
 
+/** conn_watch() - Have its loop report readiness of its socket; 0, or -1 with errno */
+HYBRIDGE_MUSTUSE int conn_watch(struct hybridge_conn *conn);
+
 /** conn_release() - Free @conn at the end of the turn, its queues and tasks at once */
 void conn_release(struct hybridge_conn *conn);
 
@@ -100,6 +103,10 @@ ssize_t conn_receive(struct hybridge_conn *conn, void *buf, size_t len);
  * Return: 0, or -1: the owner's out_error says why
  */
 int conn_flush_scratch(struct scratch *scratch);
+
+/** conn_stash_scratch() - Keep the records in @scratch that were not read yet with their
+ * owner: its in_error is set when there is no memory for that */
+void conn_stash_scratch(struct scratch *scratch);
 
 /** conn_tls_read() - As hybridge_conn_read() */
 ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len);

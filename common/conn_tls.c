@@ -20,7 +20,7 @@
 
 #include <hybridge/tls.h>
 
-static void stash_leftover(struct scratch *scratch)
+void conn_stash_scratch(struct scratch *scratch)
 {
 	struct hybridge_conn *conn = scratch->in_owner;
 	size_t left = scratch->in_end - scratch->in_at;
@@ -45,7 +45,7 @@ static int bio_read(BIO *bio, char *buf, int len)
 	if (scratch->in_owner != conn || scratch->in_at == scratch->in_end) {
 		ssize_t n;
 
-		stash_leftover(scratch);
+		conn_stash_scratch(scratch);
 		n = conn_receive(conn, scratch->in, sizeof(scratch->in));
 		if (n <= 0) {
 			if (n < 0 && errno == EAGAIN)

@@ -192,6 +192,24 @@ int hybridge_conn_end(struct hybridge_conn *conn);
 bool hybridge_conn_ended(const struct hybridge_conn *conn);
 
 /**
+ * hybridge_conn_leave() - Take the connection out of its loop, to enter another
+ *
+ * With all that is pending or not read yet.  Only from a task or a timer: then no event of
+ * this turn can still be on its way.  Until hybridge_conn_enter() no call of this
+ * header may be made, and the caller may pass it to another thread.
+ */
+void hybridge_conn_leave(struct hybridge_conn *conn);
+
+/**
+ * hybridge_conn_enter() - Go on in another loop, from its own thread
+ * on_ready will be called there in any case: set the owner first, or in this turn.
+ *
+ * Return: 0, or -1 with errno: then all that may be done with it is to close it
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_enter(struct hybridge_conn *conn,
+					 struct hybridge_loop *loop);
+
+/**
  * enum hybridge_conn_how - How to close
  */
 enum hybridge_conn_how {

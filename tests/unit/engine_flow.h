@@ -36,7 +36,7 @@ static inline size_t flow_size(struct flow *flow, size_t most)
 
 static inline void flow_write(struct flow *flow)
 {
-	static uint8_t buf[FLOW_CHUNK];
+	static _Thread_local uint8_t buf[FLOW_CHUNK];
 	int budget = 1 + (int)(fixture_random(&flow->seed) % 6);
 
 	while (flow->out < flow->total &&
@@ -65,7 +65,7 @@ static inline void flow_write(struct flow *flow)
 
 static inline void flow_read(struct flow *flow)
 {
-	static uint8_t buf[FLOW_CHUNK];
+	static _Thread_local uint8_t buf[FLOW_CHUNK];
 	int budget = 1 + (int)(fixture_random(&flow->seed) % 6);
 
 	while (!flow->eof) {
