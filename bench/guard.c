@@ -127,7 +127,7 @@ static struct {
 	unsigned int pings_left;
 	unsigned int shaken;
 	unsigned int ends;
-	uint64_t totals[SPLICE_SIDES];
+	_Atomic uint64_t totals[SPLICE_SIDES];
 	char *data;
 } path;
 

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,12 @@
 #include <hybridge/settings_values.h>
 #include <hybridge/text.h>
 
+#include "worker.h"
+
 #define DRAIN_DEFAULT_MS    10000
 #define MAX_STREAMS_DEFAULT 5000 /* as Azure Relay allows for a namespace */
 #define PING_DEFAULT_MS     30000
+#define WORKERS_DEFAULT     "0"
 #define PING_MIN_MS         100 /* less is no use, and costs */
 
 enum relay_key {
@@ -27,6 +31,7 @@ enum relay_key {
 	KEY_DIR,
 	KEY_DRAIN,
 	KEY_MAX_STREAMS,
+	KEY_WORKERS,
 	KEY_PING,
 	KEY_RECYCLE,
 	KEY_HTTP2,
@@ -64,6 +69,10 @@ const struct hybridge_key relay_config_keys[] = {
 			     "Streams of one hybrid connection at the same "
 			     "time.",
 			     false},
+	[KEY_WORKERS] = {"HYBRIDGE_RELAY_WORKERS", "auto|NUMBER",
+			 "Threads that move the bytes of streams; 0 or 1: "
+			 "one thread does all.",
+			 false},
 	[KEY_PING] = {"HYBRIDGE_RELAY_PING", "DURATION",
 		      "Silence after which a control channel or a stream is "
 		      "pinged; three times as long, and it is dead.",
@@ -109,7 +118,8 @@ static const struct hybridge_settings_table table = {
 	.foreign = is_foreign,
 	.environment = "HYBRIDGE_RELAY_",
 	.hint = "the relay's keys are HYBRIDGE_RELAY_ and LISTEN, CERT, KEY, "
-		"HOSTS, PUBLIC, DIR, DRAIN, MAX_STREAMS, PING or RECYCLE; "
+		"HOSTS, PUBLIC, DIR, DRAIN, MAX_STREAMS, WORKERS, PING or "
+		"RECYCLE; "
 		"HYBRIDGE_STATUS_LISTEN, HYBRIDGE_HTTP2, "
 		"HYBRIDGE_FAST_CRYPTO, HYBRIDGE_LOG_LEVEL, "
 		"HYBRIDGE_LOG_FORMAT, HYBRIDGE_ALLOW_OPEN_FILES",
@@ -336,6 +346,41 @@ static int read_limits(const struct hybridge_settings *settings,
 	return 0;
 }
 
+/* As many as there are CPUs for us; on one CPU a second thread would only cost. */
+static uint32_t workers_for_this_machine(void)
+{
+	cpu_set_t cpus;
+	int num;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+		return 0;
+	num = CPU_COUNT(&cpus);
+	return num < WORKERS_MAX ? (uint32_t)num : WORKERS_MAX;
+}
+
+static int read_workers(const struct hybridge_settings *settings,
+			struct relay_config *config, struct hybridge_error *err)
+{
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, KEY_WORKERS, "");
+	const char *value = item ? item->value : WORKERS_DEFAULT;
+
+	if (strcmp(value, "auto") == 0) {
+		config->workers = workers_for_this_machine();
+		return 0;
+	}
+	if (strspn(value, "0123456789") != strlen(value) || *value == '\0' ||
+	    strlen(value) > 3 || strtoul(value, NULL, 10) > WORKERS_MAX) {
+		hybridge_settings_fail(
+			settings, item, err,
+			": '%.60s' is neither auto nor a number from 0 to %d",
+			value, WORKERS_MAX);
+		return -1;
+	}
+	config->workers = (uint32_t)strtoul(value, NULL, 10);
+	return 0;
+}
+
 static int read_dir(const struct hybridge_settings *settings,
 		    struct relay_config *config, struct hybridge_error *err)
 {
@@ -371,6 +416,7 @@ int relay_config_load(const char *path, char *const *env,
 	    read_hosts(&settings, &config, err) < 0 ||
 	    read_dir(&settings, &config, err) < 0 ||
 	    read_limits(&settings, &config, err) < 0 ||
+	    read_workers(&settings, &config, err) < 0 ||
 	    hybridge_settings_switch(&settings, KEY_HTTP2, &config.http2, err) <
 		    0 ||
 	    hybridge_settings_fast_crypto(&settings, KEY_FAST_CRYPTO,

@@ -27,6 +27,7 @@ extern const struct hybridge_key relay_config_keys[];
  * @dir:           Folder with one *.env file per hybrid connection
  * @drain_ms:      How long streams may go on after SIGTERM
  * @max_streams:   Of one hybrid connection, at the same time
+ * @workers:       Threads that move bytes; below 2: none but the main thread
  * @ping_ms:       Silence after which a channel or a stream is pinged
  * @recycle_ms:    Age at which a control channel is closed; 0: never
  * @http2:         HYBRIDGE_HTTP2
@@ -44,6 +45,7 @@ struct relay_config {
 	char *dir;
 	uint32_t drain_ms;
 	uint32_t max_streams;
+	uint32_t workers;
 	uint32_t ping_ms;
 	uint32_t recycle_ms;
 	bool http2;

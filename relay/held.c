@@ -10,6 +10,8 @@
 
 #include <utlist.h>
 
+#include "worker.h"
+
 #define MESSAGE_ROOM 60000 /* of the 65,536 bytes that a listener takes */
 #define GATEWAYS     128   /* the last number of an id, as in Azure */
 
@@ -112,6 +114,7 @@ struct held *held_new(const struct call *call, const struct entity *entity,
 		held_free(held);
 		return NULL;
 	}
+	held->worker = workers_pick(call->relay->workers);
 	held->meter->held++;
 	DL_APPEND(call->relay->held, held);
 	return held;
@@ -219,6 +222,7 @@ struct hybridge_conn *held_release(struct held *held)
 	while (held->num_invites > 0)
 		held_uninvite(held);
 	hybridge_timer_clear(held->relay->loop, &held->timer);
+	worker_release(held->worker);
 	held->meter->held--;
 	held->conn = NULL;
 	DL_DELETE(held->relay->held, held);

@@ -37,6 +37,7 @@ struct invite {
 /**
  * struct held - A waiting sender
  * @conn:      Its connection; owned
+ * @worker:    Where its stream will be spliced; NULL: in the main thread
  * @accept:    Sec-WebSocket-Accept that it will be sent
  * @host:      Host header that it sent; owned
  * @remote:    Its address; owned
@@ -47,6 +48,7 @@ struct invite {
 struct held {
 	struct relay *relay;
 	struct hybridge_conn *conn;
+	struct worker *worker;
 	struct meter *meter;
 	char guid[TRACKING_GUID];
 	char session[TRACKING_SHORT];

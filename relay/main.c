@@ -11,6 +11,8 @@
 #include "config.h"
 #include "door.h"
 #include "relay.h"
+#include "stream.h"
+#include "worker.h"
 
 static void on_stop(void *owner)
 {
@@ -35,12 +37,14 @@ static void write_metrics(void *owner, FILE *to)
 {
 	const struct relay *relay = owner;
 
+	streams_count(relay);
 	fprintf(to,
 		"# HELP hybridge_build_info Version of this program.\n"
 		"# TYPE hybridge_build_info gauge\n"
 		"hybridge_build_info{version=\"%s\"} 1\n",
 		HYBRIDGE_VERSION);
 	meters_write(&relay->meters, to);
+	workers_write(relay->workers, to);
 }
 
 static const struct hybridge_status_ops status_ops = {

@@ -46,8 +46,10 @@ static void write_bytes(const struct meters *meters, FILE *to)
 
 	head(to, name, "counter", "Payload carried, by where it came from.");
 	for (const struct meter *m = meters->table; m; m = m->hh.next) {
-		sample(to, name, m, ",from=\"sender\"", m->bytes[0]);
-		sample(to, name, m, ",from=\"listener\"", m->bytes[1]);
+		sample(to, name, m, ",from=\"sender\"",
+		       m->bytes[0] + m->flowing[0]);
+		sample(to, name, m, ",from=\"listener\"",
+		       m->bytes[1] + m->flowing[1]);
 	}
 }
 

@@ -25,7 +25,9 @@
  * @streams:   Joined streams now
  * @ended:     Streams that have ended, by reason
  * @refused:   Senders that got no stream: no listener, refused, too late
- * @bytes:     Payload carried: [0] from senders, [1] from listeners
+ * @bytes:     Payload that streams have carried until they ended: [0] from senders, [1] from
+ *             listeners
+ * @flowing:   The same of streams that are open: streams_count()
  */
 struct meter {
 	char *entity;
@@ -35,6 +37,7 @@ struct meter {
 	uint64_t ended[SPLICE_END_NUM];
 	uint64_t refused;
 	uint64_t bytes[2];
+	uint64_t flowing[2];
 	UT_hash_handle hh;
 };
 

@@ -17,6 +17,7 @@
 #include "rendezvous.h"
 #include "stream.h"
 #include "throttle.h"
+#include "worker.h"
 
 /* Fills in what the files say; nothing changes on failure. */
 static int load(const struct relay_config *config, struct entities *entities,
@@ -81,6 +82,8 @@ struct relay *relay_new(struct hybridge_loop *loop, struct relay_config *config,
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 		goto fail;
 	}
+	if (workers_start(config->workers, &relay->workers, err) != 0)
+		goto fail;
 	answer_announce_h2(config->http2);
 	relay->config = *config;
 	*config = (struct relay_config){0}; /* handed to the relay */
@@ -117,7 +120,10 @@ void relay_reload(struct relay *relay)
 
 void relay_stop_if_drained(struct relay *relay)
 {
-	if (relay->draining && !relay->streams && !relay->listeners)
+	bool is_drained =
+		relay->draining && !relay->streams && !relay->listeners;
+
+	if (relay->closing ? relay->num_away == 0 : is_drained)
 		hybridge_loop_stop(relay->loop);
 }
 
@@ -149,6 +155,12 @@ void relay_close_all(struct relay *relay)
 	door_close(relay->door);
 	relay->door = NULL;
 	guests_drop(relay);
+	/* What workers have is over when they have said so. */
+	relay->closing = true;
+	if (relay->num_away > 0)
+		hybridge_loop_run(relay->loop);
+	workers_stop(relay->workers);
+	relay->workers = NULL;
 }
 
 void relay_free(struct relay *relay)

@@ -23,6 +23,7 @@ struct invite;
 struct listener;
 struct stream;
 struct throttle;
+struct workers;
 
 /**
  * struct relay - Everything; start with relay_new()
@@ -32,7 +33,10 @@ struct throttle;
  * @held:      Senders whose upgrade is not answered yet
  * @invites:   Rendezvous addresses that are good, by their secret
  * @streams:   Joined streams
+ * @workers:   Threads that move bytes; NULL: none, this one does
+ * @num_away:  What they have: streams, sessions, calls
  * @draining:  SIGTERM has come: no new streams, the rest may end
+ * @closing:   Everything is dropped; the loop runs until nothing is away
  */
 struct relay {
 	struct hybridge_loop *loop;
@@ -48,7 +52,10 @@ struct relay {
 	struct held *held;
 	struct invite *invites;
 	struct stream *streams;
+	struct workers *workers;
+	size_t num_away;
 	bool draining;
+	bool closing;
 	struct hybridge_timer drain;
 };
 
@@ -75,10 +82,12 @@ void relay_reload(struct relay *relay);
  */
 void relay_stop(struct relay *relay);
 
-/** relay_stop_if_drained() - Whoever ends a stream or a control channel calls this */
+/** relay_stop_if_drained() - Whoever ends a stream, a control channel, or something that
+ * was away calls this */
 void relay_stop_if_drained(struct relay *relay);
 
-/** relay_close_all() - Drop every connection; they are freed by the loop's last tasks */
+/** relay_close_all() - Drop every connection, and end the workers; what was this thread's
+ * is freed by the loop's last tasks */
 void relay_close_all(struct relay *relay);
 
 /** relay_free() - Release what is left, after hybridge_loop_free(); NULL is fine */

@@ -16,6 +16,7 @@
 #include "splice.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ struct leg {
 struct splice {
 	struct hybridge_loop *loop;
 	struct leg legs[SPLICE_SIDES];
-	uint64_t *totals;
+	_Atomic uint64_t *totals;
 	splice_fn *done;
 	void *owner;
 	bool is_over;
@@ -220,7 +221,8 @@ static int forward(struct splice *splice, enum splice_side from,
 		return -1;
 	}
 	splice->report.bytes[from] += out->payload;
-	splice->totals[from] += out->payload;
+	atomic_store_explicit(&splice->totals[from], splice->report.bytes[from],
+			      memory_order_relaxed);
 	return 0;
 }
 

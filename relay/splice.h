@@ -57,12 +57,12 @@ typedef void splice_fn(void *owner, const struct splice_report *report);
  * @conns:   Upgraded connections, by side; owned by the splice from here on
  * @ping_ms: Ping a leg after this long without a byte from it; it is dead when it has been
  *           silent three times as long
- * @totals:  Counters of payload, by side, that go up as bytes pass
+ * @totals:  Payload so far, by side: 0, and written as bytes pass; another thread may read
  */
 struct splice_args {
 	struct hybridge_conn *conns[SPLICE_SIDES];
 	uint32_t ping_ms;
-	uint64_t *totals;
+	_Atomic uint64_t *totals;
 	splice_fn *done;
 	void *owner;
 };

@@ -19,7 +19,11 @@ void stream_start(struct held *held, struct hybridge_conn *listener);
 /**
  * streams_stop() - Drop them, without a Close: it is no orderly end for either side
  * @gone_only: Only those whose hybrid connection is there no more
+ * Those that are a worker's are over a little later.
  */
 void streams_stop(struct relay *relay, bool gone_only);
+
+/** streams_count() - Bring the meters' count of what is flowing up to date */
+void streams_count(const struct relay *relay);
 
 #endif

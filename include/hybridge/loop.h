@@ -14,6 +14,7 @@
 #define HYBRIDGE_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <hybridge/error.h>

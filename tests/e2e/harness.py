@@ -61,6 +61,9 @@ for _name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "HYBRIDGE_HTTP2")
     if _name in os.environ:
         CLEAN_ENV[_name] = os.environ[_name]
 
+# RELAY_WORKERS=2: the same tests, with so many threads in every relay that says nothing else.
+WORKERS = {"HYBRIDGE_RELAY_WORKERS": os.environ["RELAY_WORKERS"]} if os.environ.get("RELAY_WORKERS") else {}
+
 FINDINGS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:).*")
 
 
@@ -247,6 +250,7 @@ class Relay(Process):
             "HYBRIDGE_RELAY_KEY": key,
             "HYBRIDGE_RELAY_DIR": folder,
             "HYBRIDGE_RELAY_HOSTS": "localhost",
+            **WORKERS,
             **more,
         }
         self._start(world, folder + ".env", listen)

@@ -62,6 +62,7 @@ static void load_reads_every_setting(void **state)
 		       "HYBRIDGE_RELAY_PUBLIC=pub.test:8443\n"
 		       "HYBRIDGE_RELAY_DRAIN=500ms\n"
 		       "HYBRIDGE_RELAY_MAX_STREAMS=7\n"
+		       "HYBRIDGE_RELAY_WORKERS=3\n"
 		       "HYBRIDGE_RELAY_PING=250ms\n"
 		       "HYBRIDGE_RELAY_RECYCLE=24h\n"
 		       "HYBRIDGE_STATUS_LISTEN=127.0.0.1:0\n"
@@ -77,6 +78,7 @@ static void load_reads_every_setting(void **state)
 	assert_string_equal(config.public_host, "pub.test:8443");
 	assert_int_equal(config.drain_ms, 500);
 	assert_int_equal(config.max_streams, 7);
+	assert_int_equal(config.workers, 3);
 	assert_int_equal(config.ping_ms, 250);
 	assert_int_equal(config.recycle_ms, 86400000);
 	assert_string_equal(config.status_listen, "127.0.0.1:0");
@@ -157,6 +159,10 @@ static void load_says_where_a_mistake_is_and_what_to_do(void **state)
 		 "'daily' is not a duration", "10s"},
 		{MINIMUM "HYBRIDGE_RELAY_MAX_STREAMS=0\n", "is not a number",
 		 ""},
+		{MINIMUM "HYBRIDGE_RELAY_WORKERS=some\n",
+		 "'some' is neither auto nor a number from 0 to 64", ""},
+		{MINIMUM "HYBRIDGE_RELAY_WORKERS=65\n", "'65' is neither", ""},
+		{MINIMUM "HYBRIDGE_RELAY_WORKERS=-1\n", "'-1' is neither", ""},
 		{MINIMUM "HYBRIDGE_HTTP2=1\n", "'1' is not on or off", ""},
 		{MINIMUM "HYBRIDGE_FAST_CRYPTO=1\n",
 		 "'1' is not auto, on or off", ""},

@@ -19,7 +19,7 @@ struct pair {
 	int far[SPLICE_SIDES];
 	enum splice_end end;
 	uint64_t bytes[SPLICE_SIDES];
-	uint64_t totals[SPLICE_SIDES];
+	_Atomic uint64_t totals[SPLICE_SIDES];
 };
 
 static void on_done(void *owner, const struct splice_report *report)
