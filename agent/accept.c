@@ -255,15 +255,6 @@ static void greet(struct stream *stream, struct hybridge_conn *ws)
 		fail_memory(stream);
 }
 
-static struct sessions_place place_of(const struct stream *stream)
-{
-	return (struct sessions_place){
-		.host = stream->address.host,
-		.port = stream->address.port,
-		.tls = stream->address.tls,
-	};
-}
-
 static void answer_if_decided(struct stream *stream);
 
 /* The session was lost, or takes no more: a connection of our own will do. */
@@ -275,18 +266,24 @@ static void answer_otherwise(struct stream *stream)
 		answer_if_decided(stream);
 }
 
+static bool can_answer_otherwise(const struct hybridge_upgrade_result *result)
+{
+	if (result->status == 0)
+		return result->os_errno != ETIMEDOUT;
+	return result->status == 421; /* RFC 9110 15.5.20 */
+}
+
 static void on_answered(void *owner, struct hybridge_conn *conn,
 			const struct hybridge_upgrade_result *result)
 {
 	struct stream *stream = owner;
 	struct hybridge_error err = result->err;
-	struct sessions_place place = place_of(stream);
+	struct sessions_place place = sessions_place_of(&stream->address);
 
 	stream->upgrade = NULL;
 	if (result->speaks_h2)
 		sessions_learn(stream->control->agent, &place);
-	if (stream->over_session && result->status == 0 &&
-	    result->os_errno != ETIMEDOUT) {
+	if (stream->over_session && can_answer_otherwise(result)) {
 		answer_otherwise(stream);
 	} else if (stream->target_errno) {
 		/* 410 says that the refusal was passed on; 101 would mean that it was not. */
@@ -351,7 +348,7 @@ static void dial_rendezvous(struct stream *stream);
 
 static struct hybridge_h2 *take_session(const struct stream *stream)
 {
-	struct sessions_place place = place_of(stream);
+	struct sessions_place place = sessions_place_of(&stream->address);
 
 	return stream->without_session
 		       ? NULL

@@ -1,8 +1,10 @@
 /*
- * sessions.c - HTTP/2 sessions to the relays that speak it, by host and port.
+ * sessions.c - HTTP/2 sessions to the relays that speak it, by host, port and worker.
  *
  * A rendezvous address may name another machine than the control channel's, and what one
- * relay can says nothing of another: so each host and port has a pool of its own.
+ * relay can says nothing of another: so each host and port has a pool of its own.  A relay
+ * on several cores has the streams of a session all on one of them, and says which in the
+ * address.
  */
 #include "sessions.h"
 
@@ -12,10 +14,13 @@
 #include <utlist.h>
 
 #include <hybridge/pool.h>
+#include <hybridge/text.h>
+#include <hybridge/upgrade.h>
 
 #include "agent.h"
 
-#define DIAL_MS 10000
+#define DIAL_MS       10000
+#define WORKER_DIGITS 4
 #define PLACES_MAX \
 	64 /* then the oldest goes: a relay may name any host it likes */
 
@@ -29,6 +34,32 @@ struct sessions {
 	struct sessions *next;
 };
 
+static unsigned int worker_of(const char *target)
+{
+	const char *query = strchr(target, '?');
+	struct hybridge_span value = {"", 0};
+	unsigned int worker = 0;
+
+	if (query)
+		hybridge_query_get(hybridge_text_span(query + 1),
+				   HYBRIDGE_WORKER_PARAMETER, &value);
+	for (size_t i = 0; i < value.len && i < WORKER_DIGITS; i++)
+		if (value.text[i] >= '0' && value.text[i] <= '9')
+			worker = worker * 10 +
+				 (unsigned int)(value.text[i] - '0');
+	return worker;
+}
+
+struct sessions_place sessions_place_of(const struct hybridge_url *address)
+{
+	return (struct sessions_place){
+		.host = address->host,
+		.port = address->port,
+		.tls = address->tls,
+		.worker = worker_of(address->target),
+	};
+}
+
 static struct sessions *find(struct agent *agent,
 			     const struct sessions_place *place)
 {
@@ -37,6 +68,7 @@ static struct sessions *find(struct agent *agent,
 	DL_FOREACH (agent->sessions, at)
 		if (!at->is_retired && at->place.port == place->port &&
 		    at->place.tls == place->tls &&
+		    at->place.worker == place->worker &&
 		    strcasecmp(at->place.host, place->host) == 0)
 			return at;
 	return NULL;

@@ -1,5 +1,5 @@
 /*
- * sessions.h - HTTP/2 sessions to the relays that speak it, by host and port.
+ * sessions.h - HTTP/2 sessions to the relays that speak it, by host, port and worker.
  */
 #ifndef AGENT_SESSIONS_H
 #define AGENT_SESSIONS_H
@@ -9,15 +9,24 @@
 
 #include <hybridge/error.h>
 #include <hybridge/h2.h>
+#include <hybridge/url.h>
 
 struct agent;
 
-/** struct sessions_place - Where a relay is; @host lives as long as its owner says */
+/**
+ * struct sessions_place - Where a relay is
+ * @host:   Lives as long as its owner says
+ * @worker: HYBRIDGE_WORKER_PARAMETER of the address: a session carries streams of one alone
+ */
 struct sessions_place {
 	const char *host;
 	uint16_t port;
 	bool tls;
+	unsigned int worker;
 };
+
+/** sessions_place_of() - Where a rendezvous address leads; borrows its host */
+struct sessions_place sessions_place_of(const struct hybridge_url *address);
 
 /** sessions_learn() - The relay there has said that it speaks HTTP/2 */
 void sessions_learn(struct agent *agent, const struct sessions_place *place);

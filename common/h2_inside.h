@@ -5,6 +5,7 @@
  *	h2_frames.c   what nghttp2 tells, and the limits that it is given
  *	h2_stream.c   a stream behind conn.h's calls
  *	h2_head.c     heads of requests and answers
+ *	h2_move.c     a session that changes its loop
  */
 #ifndef HYBRIDGE_COMMON_H2_INSIDE_H
 #define HYBRIDGE_COMMON_H2_INSIDE_H

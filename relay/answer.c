@@ -10,6 +10,8 @@
 #include <hybridge/h2.h>
 #include <hybridge/upgrade.h>
 
+#include "far.h"
+
 static const char *features = ""; /* a header line, or nothing */
 
 void answer_announce_h2(bool speaks)
@@ -34,6 +36,7 @@ static const char *phrase(int status)
 		{408, "Request Timeout"},
 		{409, "Conflict"},
 		{410, "Gone"},
+		{421, "Misdirected Request"},
 		{426, "Upgrade Required"},
 		{429, "Too Many Requests"},
 		{431, "Request Header Fields Too Large"},
@@ -49,6 +52,19 @@ static const char *phrase(int status)
 		if (phrases[i].status == status)
 			return phrases[i].text;
 	return status < 500 ? "Client Error" : "Server Error";
+}
+
+/* Ours, or a worker's. */
+static bool is_stream(struct hybridge_conn *conn)
+{
+	return far_of(conn) || hybridge_h2_is_stream(conn);
+}
+
+static int answer_stream(struct hybridge_conn *conn,
+			 const struct hybridge_h2_answer *answer)
+{
+	return far_of(conn) ? far_answer(conn, answer)
+			    : hybridge_h2_answer(conn, answer);
 }
 
 /* The same on a stream: the reason has a header of its own. */
@@ -68,7 +84,7 @@ static int send_on_stream(struct hybridge_conn *conn,
 		     answer->headers ? answer->headers : "") < 0)
 		return -1;
 	head.headers = headers;
-	if (hybridge_h2_answer(conn, &head) == 0)
+	if (answer_stream(conn, &head) == 0)
 		ret = answer->no_body
 			      ? 0
 			      : hybridge_conn_write(conn, body, strlen(body));
@@ -108,7 +124,7 @@ void answer_send(struct hybridge_conn *conn, const struct answer *answer)
 				     ? answer->reason
 				     : phrase(answer->status);
 	const char *body = answer->body ? answer->body : reason;
-	int ret = hybridge_h2_is_stream(conn)
+	int ret = is_stream(conn)
 			  ? send_on_stream(conn, answer, reason, body)
 			  : send_on_connection(conn, answer, reason, body);
 
@@ -129,7 +145,7 @@ static int upgrade_stream(struct hybridge_conn *conn,
 		     (int)protocol.len, protocol.text) < 0)
 		return -1;
 	head.headers = headers;
-	ret = hybridge_h2_answer(conn, &head);
+	ret = answer_stream(conn, &head);
 	free(headers);
 	return ret;
 }
@@ -141,7 +157,7 @@ int answer_upgrade(struct hybridge_conn *conn, const char *accept,
 	int len;
 	int ret = -1;
 
-	if (hybridge_h2_is_stream(conn))
+	if (is_stream(conn))
 		return upgrade_stream(conn, protocol);
 	len = asprintf(&text,
 		       "HTTP/1.1 101 Switching Protocols\r\n"

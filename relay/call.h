@@ -18,6 +18,7 @@
 /**
  * struct call - A request; everything in it is borrowed but the connection
  * @conn:   Whoever serves the call takes it over, whatever comes of it
+ * @guest:  Whose stream it came on; NULL: on a connection of its own
  * @host:   Host header
  * @guid:   The caller's sb-hc-id, or a fresh one
  * @has_id: It is the caller's
@@ -28,6 +29,7 @@ struct call {
 	struct relay *relay;
 	struct hybridge_conn *conn;
 	const struct hybridge_http_head *head;
+	struct guest *guest;
 	struct target target;
 	struct hybridge_span host;
 	char guid[TRACKING_GUID];

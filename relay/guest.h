@@ -40,7 +40,10 @@ bool guest_is_busy(const struct guest *guest);
 /** guest_drop() - Reset it and all its streams.  NULL is fine */
 void guest_drop(struct guest *guest);
 
-/** guests_drain() - The relay stops: streams go on, new ones are refused */
+/** guest_drain() - Its streams go on, new ones are refused; then it ends */
+void guest_drain(struct guest *guest);
+
+/** guests_drain() - The relay stops: the same for every one */
 void guests_drain(struct relay *relay);
 
 /** guests_drop() - Drop every one */

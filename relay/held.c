@@ -10,6 +10,7 @@
 
 #include <utlist.h>
 
+#include "far.h"
 #include "worker.h"
 
 #define MESSAGE_ROOM 60000 /* of the 65,536 bytes that a listener takes */
@@ -95,6 +96,18 @@ static int copy_call(struct held *held, const struct call *call,
 	return copy_headers(call, hide_authorization, message);
 }
 
+/* A session's streams cannot leave it; a connection may go anywhere. */
+static struct worker *worker_for(const struct call *call)
+{
+	struct worker *worker;
+
+	if (!call->guest)
+		return workers_pick(call->relay->workers);
+	worker = far_worker(call->conn);
+	worker_keep(worker);
+	return worker;
+}
+
 struct held *held_new(const struct call *call, const struct entity *entity,
 		      bool hide_authorization)
 {
@@ -114,7 +127,7 @@ struct held *held_new(const struct call *call, const struct entity *entity,
 		held_free(held);
 		return NULL;
 	}
-	held->worker = workers_pick(call->relay->workers);
+	held->worker = worker_for(call);
 	held->meter->held++;
 	DL_APPEND(call->relay->held, held);
 	return held;
@@ -147,7 +160,8 @@ struct invite *held_invite(struct held *held)
 	*invite = (struct invite){.held = held};
 	make_secret(invite->secret);
 	invite->target =
-		target_rendezvous(&target, held->message.id, invite->secret);
+		target_rendezvous(&target, held->message.id, invite->secret,
+				  worker_number(held->worker));
 	if (!invite->target)
 		return NULL;
 	HASH_ADD_STR(held->relay->invites, secret, invite);

@@ -385,6 +385,11 @@ void listener_open(const struct call *call)
 		call_refuse(call, 503, "The relay is shutting down");
 		return;
 	}
+	if (call->guest) {
+		call_refuse(call, 421,
+			    "A control channel needs a connection of its own");
+		return;
+	}
 	/* The address that it will be told to dial is made of this. */
 	if (hybridge_authority_split(call->host, &authority)) {
 		call_refuse(call, 400, "The Host header is missing or bad");

@@ -129,6 +129,8 @@ void relay_stop_if_drained(struct relay *relay)
 
 void relay_stop(struct relay *relay)
 {
+	if (relay->closing)
+		return;
 	relay->draining = true;
 	hybridge_daemon_notify("STOPPING=1");
 	hybridge_log(HYBRIDGE_LOG_INFO, "stopping",

@@ -22,6 +22,8 @@
 #include <hybridge/url.h>
 
 #include "answer.h"
+#include "far.h"
+#include "guest.h"
 #include "held.h"
 #include "stream.h"
 
@@ -272,6 +274,20 @@ static struct hybridge_span chosen_protocol(const struct call *call)
 	return value;
 }
 
+/* A stream of HTTP/2 cannot leave its session, nor bytes the thread that they came to. */
+static bool is_elsewhere(const struct call *call, const struct held *held)
+{
+	return call->guest && far_worker(call->conn) != held->worker;
+}
+
+/* 421, as for a wrong machine: to be asked for again on a connection of its own.  A session
+ * that is in the wrong place makes room for one that is not. */
+static void send_elsewhere(const struct call *call)
+{
+	call_answer(call, 421, "The sender's stream is with another worker");
+	guest_drain(call->guest);
+}
+
 static void join(const struct call *call, struct held *held)
 {
 	const struct hybridge_span none = {"", 0};
@@ -312,6 +328,8 @@ void rendezvous_accept(const struct call *call)
 	}
 	if (target_rejects(call->target.query, &said))
 		reject(call, held, &said);
+	else if (is_elsewhere(call, held))
+		send_elsewhere(call);
 	else
 		join(call, held);
 }

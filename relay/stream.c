@@ -4,8 +4,8 @@
  * Theory of operation.  A stream belongs to the main thread; its splice, and the two
  * connections, to the loop that it is joined in.  Where that is a worker's:
  *
- *	JOINING --- end of this turn --> MOVED: the connections have left our loop, the
- *	            worker enters them and splices
+ *	JOINING --- end of this turn --> MOVED: the connections have left our loop, or
+ *	            were streams of the worker's anyway; there they are spliced
  *	JOINING --- streams_stop() ----> OVER
  *	MOVED ----- its worker says so -> OVER: the worker frees it, as a stop may be on
  *	            its way
@@ -20,9 +20,9 @@
 
 #include <utlist.h>
 
-#include <hybridge/h2.h>
 #include <hybridge/log.h>
 
+#include "far.h"
 #include "splice.h"
 #include "worker.h"
 
@@ -32,6 +32,7 @@ enum stream_state { JOINING, SPLICED, MOVED, OVER };
  * struct stream - One
  * @worker: NULL: it is spliced in the main thread's loop
  * @conns:  While it is JOINING; then the worker's
+ * @calls:  MOVED: of the connections that stood in for a stream of the worker
  * @splice: Of the thread that it is spliced in; NULL: not yet, or over
  * @totals: Payload so far; that thread writes, the main thread reads
  * @report: Written before @done is posted
@@ -44,6 +45,7 @@ struct stream {
 	struct worker *worker;
 	enum stream_state state;
 	struct hybridge_conn *conns[SPLICE_SIDES];
+	struct far *calls[SPLICE_SIDES];
 	struct splice *splice;
 	_Atomic uint64_t totals[SPLICE_SIDES];
 	struct splice_report report;
@@ -172,10 +174,12 @@ static void run_start(struct hybridge_task *task)
 	bool has_entered = true;
 
 	/* Both, so that both can be closed. */
-	for (size_t i = 0; i < SPLICE_SIDES; i++)
-		has_entered =
-			hybridge_conn_enter(stream->conns[i], loop) == 0 &&
-			has_entered;
+	for (size_t i = 0; i < SPLICE_SIDES; i++) {
+		if (stream->calls[i])
+			stream->conns[i] = far_take(stream->calls[i]);
+		else if (hybridge_conn_enter(stream->conns[i], loop) != 0)
+			has_entered = false;
+	}
 	if (has_entered && join(stream, loop) == 0)
 		return;
 	if (!has_entered)
@@ -196,17 +200,16 @@ static void run_begin(struct hybridge_task *task)
 {
 	struct stream *stream = hybridge_container(task, struct stream, begin);
 
-	for (size_t i = 0; i < SPLICE_SIDES; i++)
-		hybridge_conn_leave(stream->conns[i]);
+	for (size_t i = 0; i < SPLICE_SIDES; i++) {
+		stream->calls[i] = far_of(stream->conns[i]);
+		if (stream->calls[i])
+			far_give(stream->calls[i]);
+		else
+			hybridge_conn_leave(stream->conns[i]);
+	}
 	stream_move(stream, MOVED);
 	stream->relay->num_away++;
 	worker_post(stream->worker, &stream->start);
-}
-
-/* A stream of HTTP/2 stays where its session is. */
-static bool can_move(const struct hybridge_conn *conn)
-{
-	return !hybridge_h2_is_stream(conn);
 }
 
 static void on_waiting(void *owner, struct hybridge_conn *conn)
@@ -239,9 +242,7 @@ void stream_start(struct held *held, struct hybridge_conn *listener)
 {
 	struct relay *relay = held->relay;
 	struct stream *stream = stream_new(held);
-	struct worker *worker = can_move(held->conn) && can_move(listener)
-					? held->worker
-					: NULL;
+	struct worker *worker = held->worker;
 	struct hybridge_conn *conns[SPLICE_SIDES] = {
 		[SPLICE_LISTENER] = listener,
 	};

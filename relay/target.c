@@ -10,6 +10,7 @@
 
 #include <hybridge/http.h>
 #include <hybridge/text.h>
+#include <hybridge/upgrade.h>
 #include <hybridge/url.h>
 
 #include "tracking.h"
@@ -120,14 +121,15 @@ static void append_encoded(char **to, const char *text, size_t len)
 }
 
 char *target_rendezvous(const struct target *target, const char *id,
-			const char *secret)
+			const char *secret, unsigned int worker)
 {
 	static const char start[] = "/$hc/";
 	static const char ours[] = "sb-hc-action=accept&sb-hc-id=";
+	char place[32] = "";
 	char *own = hybridge_query_strip(target->query);
 	size_t own_len = own ? strlen(own) : 0;
 	size_t tail_len = sizeof(ours) + strlen(id) + sizeof(TARGET_SECRET) +
-			  strlen(secret) + 2;
+			  strlen(secret) + sizeof(place) + 2;
 	size_t room = sizeof(start) + target->path.len * 3 + own_len * 3 + 2 +
 		      tail_len;
 	char *out = own ? malloc(room) : NULL;
@@ -141,7 +143,10 @@ char *target_rendezvous(const struct target *target, const char *id,
 	append_encoded(&to, own, own_len);
 	if (own_len > 0)
 		*to++ = '&';
-	snprintf(to, room - (size_t)(to - out), "%s%s&%s=%s", ours, id,
+	if (worker > 0)
+		snprintf(place, sizeof(place), "&%s=%u",
+			 HYBRIDGE_WORKER_PARAMETER, worker);
+	snprintf(to, room - (size_t)(to - out), "%s%s%s&%s=%s", ours, id, place,
 		 TARGET_SECRET, secret);
 out:
 	free(own);

@@ -51,6 +51,7 @@ bool target_is_sound(const struct target *target);
  * @target: The sender's
  * @id:     The stream's id
  * @secret: Value of the parameter TARGET_SECRET
+ * @worker: Value of HYBRIDGE_WORKER_PARAMETER; 0: it is left out
  *
  * The sender's path with what follows it, its own query without "sb-hc-"
  * parameters, then ours.  Bytes stay as they are, except those that no URL holds raw:
@@ -59,7 +60,8 @@ bool target_is_sound(const struct target *target);
  * Return: Owned by the caller, or NULL when out of memory
  */
 HYBRIDGE_MUSTUSE char *target_rendezvous(const struct target *target,
-					 const char *id, const char *secret);
+					 const char *id, const char *secret,
+					 unsigned int worker);
 
 #define TARGET_SECRET "sb-hc-rv"
 

@@ -81,6 +81,24 @@ void hybridge_h2_drain(struct hybridge_h2 *session);
 /** hybridge_h2_drop() - End it now, every stream is reset; @over is not called.  NULL is fine */
 void hybridge_h2_drop(struct hybridge_h2 *session);
 
+/**
+ * hybridge_h2_leave() - Take the session out of its loop, to enter another
+ *
+ * As hybridge_conn_leave(), with all of its streams; a stream that HTTP/2 knows no more, but
+ * that its owner still has, the owner moves likewise.
+ *
+ * Return: 0, or -1 when it has ended: then it stays, and @ops->over is called here
+ */
+HYBRIDGE_MUSTUSE int hybridge_h2_leave(struct hybridge_h2 *session);
+
+/**
+ * hybridge_h2_enter() - Go on in another loop, from its own thread
+ * @ops, @owner: From here on
+ * When that fails the session ends: @ops->over is called, from the loop.
+ */
+void hybridge_h2_enter(struct hybridge_h2 *session, struct hybridge_loop *loop,
+		       const struct hybridge_h2_ops *ops, void *owner);
+
 /** hybridge_h2_streams() - How many are open, those included that wait for an answer */
 size_t hybridge_h2_streams(const struct hybridge_h2 *session);
 

@@ -17,6 +17,10 @@
 #define HYBRIDGE_FEATURES   "Hybridge-Features"
 #define HYBRIDGE_FEATURE_H2 "h2"
 
+/** HYBRIDGE_WORKER_PARAMETER - Query parameter of our relay's rendezvous addresses: a number, the
+ * same for addresses that may share an HTTP/2 session.  Without it: 0 */
+#define HYBRIDGE_WORKER_PARAMETER "sb-hc-worker"
+
 struct hybridge_h2;
 struct hybridge_upgrade;
 

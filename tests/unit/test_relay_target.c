@@ -103,12 +103,23 @@ static void rendezvous_keeps_the_senders_path_and_own_query(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct target target = parsed(cases[i].from);
-		char *text = target_rendezvous(&target, "ID", "S3CRET");
+		char *text = target_rendezvous(&target, "ID", "S3CRET", 0);
 
 		print_message("%s\n", cases[i].from);
 		assert_string_equal(text, cases[i].to);
 		free(text);
 	}
+}
+
+static void rendezvous_names_the_worker_that_has_the_sender(void **state)
+{
+	struct target target = parsed("/$hc/db?sb-hc-worker=7");
+	char *text = target_rendezvous(&target, "ID", "S3CRET", 2);
+
+	(void)state;
+	assert_string_equal(text, "/$hc/db?sb-hc-action=accept&sb-hc-id=ID&"
+				  "sb-hc-worker=2&sb-hc-rv=S3CRET");
+	free(text);
 }
 
 static void rejects_makes_a_refusal_fit_for_a_status_line(void **state)
@@ -264,6 +275,8 @@ int main(void)
 		cmocka_unit_test(parse_refuses_what_is_no_target),
 		cmocka_unit_test(
 			rendezvous_keeps_the_senders_path_and_own_query),
+		cmocka_unit_test(
+			rendezvous_names_the_worker_that_has_the_sender),
 		cmocka_unit_test(rejects_makes_a_refusal_fit_for_a_status_line),
 		cmocka_unit_test(rejects_cuts_a_long_reason),
 		cmocka_unit_test(
