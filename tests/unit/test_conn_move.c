@@ -277,12 +277,12 @@ static void a_stream_that_commutes_between_threads_loses_nothing(void **state)
 {
 	static const int buffers[] = {1, 4096, 0};
 	struct world *world = *state;
-	struct stopper stopper = {.task.run = run_stop};
+	struct stopper stopper;
 	struct fixture there;
 	pthread_t thread;
 
 	open_there(&there);
-	stopper.loop = there.loop;
+	stopper = (struct stopper){{.run = run_stop}, there.loop};
 	assert_int_equal(pthread_create(&thread, NULL, run_loop, there.loop),
 			 0);
 	for (size_t i = 0; i < 6; i++) {
