@@ -19,7 +19,8 @@
 #define DRAIN_DEFAULT_MS    10000
 #define MAX_STREAMS_DEFAULT 5000 /* as Azure Relay allows for a namespace */
 #define PING_DEFAULT_MS     30000
-#define WORKERS_DEFAULT     "0"
+#define WORKERS_DEFAULT     "auto"
+#define FEW_CPUS            2
 #define PING_MIN_MS         100 /* less is no use, and costs */
 
 enum relay_key {
@@ -346,7 +347,7 @@ static int read_limits(const struct hybridge_settings *settings,
 	return 0;
 }
 
-/* As many as there are CPUs for us; on one CPU a second thread would only cost. */
+/* Beside the main thread and the kernel, few CPUs have nothing left for a worker. */
 static uint32_t workers_for_this_machine(void)
 {
 	cpu_set_t cpus;
@@ -355,6 +356,8 @@ static uint32_t workers_for_this_machine(void)
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
 		return 0;
 	num = CPU_COUNT(&cpus);
+	if (num <= FEW_CPUS)
+		return 0;
 	return num < WORKERS_MAX ? (uint32_t)num : WORKERS_MAX;
 }
 

@@ -124,7 +124,8 @@ def make():
     """All of it, as text."""
     with World() as world:
         more = {"db": {"HYBRIDGE_RELAY_USER_METADATA": METADATA}}
-        plain = {"HYBRIDGE_RELAY_CERT": "", "HYBRIDGE_RELAY_KEY": ""}
+        # Addresses name the worker where there is more than the main thread.
+        plain = {"HYBRIDGE_RELAY_CERT": "", "HYBRIDGE_RELAY_KEY": "", "HYBRIDGE_RELAY_WORKERS": "0"}
         relay = RelayWith(world, ["db"], more, **plain)
         transcript = Transcript(relay)
         show_streams(world, relay, transcript)

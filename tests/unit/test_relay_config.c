@@ -3,6 +3,8 @@
  */
 #include "relay_fixture.h"
 
+#include <sched.h>
+
 #include "../../relay/config.h"
 
 #define EXAMPLE "examples/relay.env"
@@ -292,6 +294,29 @@ static void example_names_every_key_and_no_other(void **state)
 	relay_config_free(&config);
 }
 
+static void automatic_workers_are_for_more_than_two_cpus(void **state)
+{
+	cpu_set_t all, one;
+	struct relay_config config;
+	int num;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	num = CPU_COUNT(&all);
+	config = loaded(MINIMUM "HYBRIDGE_RELAY_WORKERS=auto\n", NO_ENV);
+	assert_int_equal(config.workers, num > 2 ? num : 0);
+	relay_config_free(&config);
+	CPU_ZERO(&one);
+	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	config = loaded(MINIMUM, NO_ENV);
+	assert_int_equal(config.workers, 0);
+	relay_config_free(&config);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 static void example_shows_the_defaults(void **state)
 {
 	static char text[16384];
@@ -315,6 +340,7 @@ static void example_shows_the_defaults(void **state)
 	snprintf(line, sizeof(line), "\nHYBRIDGE_RELAY_RECYCLE='%u'\n",
 		 config.recycle_ms);
 	assert_non_null(strstr(text, line));
+	assert_non_null(strstr(text, "\nHYBRIDGE_RELAY_WORKERS='auto'\n"));
 	relay_config_free(&config);
 }
 
@@ -334,6 +360,7 @@ int main(void)
 			load_knows_no_other_key_of_its_own_in_the_environment),
 		IN_FOLDER(load_refuses_a_private_key_that_others_can_read),
 		IN_FOLDER(example_names_every_key_and_no_other),
+		IN_FOLDER(automatic_workers_are_for_more_than_two_cpus),
 		IN_FOLDER(example_shows_the_defaults),
 	};
 
