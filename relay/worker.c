@@ -107,15 +107,16 @@ void workers_stop(struct workers *workers)
 
 struct worker *workers_pick(struct workers *workers)
 {
-	struct worker *best = NULL;
+	struct worker *best;
 
 	if (!workers)
 		return NULL;
-	for (size_t i = 0; i < workers->num; i++) {
+	best = &workers->list[workers->next];
+	for (size_t i = 1; i < workers->num; i++) {
 		struct worker *at =
 			&workers->list[(workers->next + i) % workers->num];
 
-		if (!best || at->load < best->load)
+		if (at->load < best->load)
 			best = at;
 	}
 	workers->next = best->number % workers->num;
