@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <hybridge/h2.h>
 #include <hybridge/log.h>
 #include <hybridge/text.h>
 #include <hybridge/ws.h>
@@ -136,7 +135,7 @@ void call_accept_key(const struct call *call, char out[static 29])
 	struct hybridge_span key = {"", 0};
 
 	out[0] = '\0';
-	if (hybridge_h2_is_stream(call->conn))
+	if (call->guest)
 		return;
 	hybridge_http_get(call->head, "Sec-WebSocket-Key", &key);
 	hybridge_ws_accept(key.text, key.len, out);

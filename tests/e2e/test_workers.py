@@ -155,8 +155,8 @@ def test_bytes_that_are_under_way_are_counted_before_the_stream_ends(http2):
 
 @each_mode
 def test_a_transfer_arrives_whole_in_both_directions_through_workers(http2):
-    size = 64 * MIB if SLOWNESS == 1 else 4 * MIB
-    rounds = 4
+    size = 32 * MIB if SLOWNESS == 1 else 4 * MIB
+    rounds = 3
     with World() as world:
         target = transfer.listen(world, "-s", size, "-n", rounds)
         path = Path(world, target.at, http2)
@@ -224,7 +224,7 @@ def test_a_killed_relay_with_workers_resets_its_streams(http2):
 
 @each_mode
 def test_programs_that_leave_at_any_moment_leave_nothing_behind(http2):
-    rounds = 10 if SLOWNESS == 1 else 3
+    rounds = 6 if SLOWNESS == 1 else 3
     with servers.echo() as target, World() as world:
         path = Path(world, target.at, http2)
         for _ in range(3):
