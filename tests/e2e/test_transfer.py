@@ -97,14 +97,15 @@ def test_a_reset_by_the_program_reaches_the_target_as_a_reset():
 
 
 def test_a_reset_after_the_end_of_the_question_reaches_the_other_side():
-    # Who still sends then learns it: bytes for nobody must not vanish.
-    with world_to("-s", transfer.ENDLESS) as (_, target, app):
+    # Who still sends then learns it: bytes for nobody must not vanish.  It begins when it has
+    # seen the end, for a reset may overtake that.
+    with world_to("-a", "-s", transfer.ENDLESS) as (_, target, app):
         program = transfer.connect(app, "-s", 10, "-r", MIB)
         near, far = transfer.ends(program, target)
         assert near["end"] == "reset", near
         assert far["end"] in ("ECONNRESET", "EPIPE") and far["eof"], far
     with world_to("-s", 10, "-r", MIB) as (_, target, app):
-        near, far = transfer.ends(transfer.connect(app, "-s", transfer.ENDLESS), target)
+        near, far = transfer.ends(transfer.connect(app, "-a", "-s", transfer.ENDLESS), target)
         assert far["end"] == "reset", far
         assert near["end"] in ("ECONNRESET", "EPIPE") and near["eof"], near
 
