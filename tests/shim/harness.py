@@ -16,6 +16,11 @@ TOOLS = os.path.join(BUILD, "tests", "shim")
 # A wrapper script in PATH would be preloaded into as well.
 PYTHON = os.path.realpath(sys.executable)
 
+# VALGRIND=1: the C programs of this directory run under memcheck, with the shim in them.
+VALGRIND = os.environ.get("VALGRIND", "") not in ("", "0")
+MEMCHECK = ("valgrind", "-q", "--error-exitcode=9", "--run-libc-freeres=no") if VALGRIND else ()
+PATIENCE = 200 if VALGRIND else 20
+
 # Each test process has addresses of its own: a hold of another would show.
 BASE = 0x7F000000 | (128 + os.getpid() % 126) << 16
 RANGE = f"127.{BASE >> 16 & 0xFF}.0.0/16"
@@ -86,7 +91,7 @@ class Place:
 
     def tool(self, name, *args, **options):
         """Starts one of the C programs of this directory under the shim."""
-        return self.start(os.path.join(TOOLS, name), *args, **options)
+        return self.start(*MEMCHECK, os.path.join(TOOLS, name), *args, **options)
 
     def log(self):
         """What the shim wrote to its debug file."""
@@ -104,7 +109,7 @@ def place(hosts=HOSTS):
         yield Place(directory, hosts)
 
 
-def finish(client, timeout=20):
+def finish(client, timeout=PATIENCE):
     """Waits for a client, which must succeed; returns its output."""
     try:
         out, _ = client.communicate(timeout=timeout)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 from fake_sender import FakeSender
-from harness import ROOT, SHIM, TOOLS, address, client, finish, place
+from harness import ROOT, SHIM, TOOLS, VALGRIND, address, client, finish, place
 
 import tap
 
@@ -226,6 +226,8 @@ def test_a_program_that_closes_every_descriptor_first_connects_all_the_same():
 
 
 def test_a_vfork_child_connects_and_its_parent_goes_on():
+    if VALGRIND:
+        tap.skip("valgrind makes fork() of vfork()")
     with place() as here, FakeSender(here.socket, echo):
         assert finish(here.tool("life", "vfork", "db.corp", "5432")) == "ok"
 
