@@ -109,10 +109,10 @@ def place(hosts=HOSTS):
         yield Place(directory, hosts)
 
 
-def finish(client, timeout=PATIENCE):
+def finish(client, timeout=20):
     """Waits for a client, which must succeed; returns its output."""
     try:
-        out, _ = client.communicate(timeout=timeout)
+        out, _ = client.communicate(timeout=max(timeout, PATIENCE))
     except subprocess.TimeoutExpired:
         client.kill()
         out, _ = client.communicate()
