@@ -272,7 +272,7 @@ static void a_remembered_signature_proves_nothing_else(void **state)
 	strstr(other, "relay.test")[0] = 'R';
 	assert_int_equal(check("web", ENTITY_SEND, other).reason,
 			 AUTH_SIGNATURE);
-	strcpy(other, token);
+	memcpy(other, token, strlen(token) + 1);
 	strstr(other, "se=1")[3] = '2';
 	assert_int_equal(check("web", ENTITY_SEND, other).reason,
 			 AUTH_SIGNATURE);

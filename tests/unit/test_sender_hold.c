@@ -293,7 +293,7 @@ static void early_waits_for_a_program_that_is_not_yet_connected(void **state)
 	struct held held = held_open_early();
 	struct hold hold = take(&held, true);
 	struct hold_address address;
-	struct sockaddr_in local;
+	struct sockaddr_in local = {0};
 	socklen_t len = sizeof(local);
 	int fd = -1;
 
