@@ -8,19 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/conn_inside.h"
+#include <hybridge/stand_in.h>
 
 /**
  * struct far - One
- * @conn:    The stand-in; the first: it is freed as a connection.  What is written to it waits
- *           in its conn.out
+ * @conn:    The stand-in, owned; what is written to it follows the answer
  * @head:    Of the request, in one piece of @head_size bytes with its text; may hold a token
  * @stream:  The worker's
  * @is_told: The worker's: the main thread knows that the stream hung up
  * @is_answered: @answer is to be sent; its texts are owned
  */
 struct far {
-	struct hybridge_conn conn;
+	struct hybridge_conn *conn;
 	struct far_args args;
 	struct hybridge_http_head *head;
 	size_t head_size;
@@ -36,9 +35,6 @@ struct far {
 	struct hybridge_task finish;
 	struct hybridge_task gone;
 };
-
-_Static_assert(offsetof(struct far, conn) == 0,
-	       "a stand-in is freed as a connection");
 
 /* The request's head. */
 
@@ -94,101 +90,35 @@ static void forget_head(struct far *call)
 
 /* The stand-in: the main thread's. */
 
-static void nobody_ready(void *owner, struct hybridge_conn *conn)
+static void on_closed(void *owner, enum hybridge_conn_how how)
 {
-	(void)owner;
-	(void)conn;
-}
+	struct far *call = owner;
 
-static struct far *container(struct hybridge_conn *conn)
-{
-	return hybridge_container(conn, struct far, conn);
-}
-
-static ssize_t stand_in_read(struct hybridge_conn *conn, void *buf, size_t len)
-{
-	(void)buf;
-	(void)len;
-	errno = conn->in_error ? conn->in_error : EAGAIN;
-	return -1;
-}
-
-static ssize_t stand_in_take(struct hybridge_conn *conn, uint8_t **buf)
-{
-	return stand_in_read(conn, *buf, 0);
-}
-
-static int stand_in_write(struct hybridge_conn *conn, const void *buf,
-			  size_t len)
-{
-	if (queue_add(&conn->out, buf, len) == 0)
-		return 0;
-	errno = ENOMEM;
-	return -1;
-}
-
-static int stand_in_write_over(struct hybridge_conn *conn, uint8_t *buf,
-			       size_t len)
-{
-	return stand_in_write(conn, buf, len);
-}
-
-static int stand_in_flush(struct hybridge_conn *conn)
-{
-	(void)conn;
-	return 0;
-}
-
-/* An answer is short: nobody waits for it to be gone. */
-static size_t stand_in_pending(const struct hybridge_conn *conn)
-{
-	(void)conn;
-	return 0;
-}
-
-static void stand_in_close(struct hybridge_conn *conn,
-			   enum hybridge_conn_how how)
-{
-	struct far *call = container(conn);
-
-	conn->on_ready = nobody_ready;
-	hybridge_conn_leave(conn);
 	call->how = how;
 	worker_post(call->args.worker, &call->finish);
 }
 
-static const struct conn_ops stand_in_ops = {
-	.read = stand_in_read,
-	.take = stand_in_take,
-	.write = stand_in_write,
-	.write_over = stand_in_write_over,
-	.flush = stand_in_flush,
-	.pending = stand_in_pending,
-	.end = stand_in_flush,
-	.close = stand_in_close,
-};
-
 struct far *far_of(struct hybridge_conn *conn)
 {
-	return conn->ops == &stand_in_ops ? container(conn) : NULL;
+	return hybridge_stand_in_owner(conn);
 }
 
 struct worker *far_worker(const struct hybridge_conn *conn)
 {
-	const struct far *call = (const struct far *)(const void *)conn;
+	const struct far *call = hybridge_stand_in_owner(conn);
 
-	return conn->ops == &stand_in_ops ? call->args.worker : NULL;
+	return call ? call->args.worker : NULL;
 }
 
 int far_answer(struct hybridge_conn *conn,
 	       const struct hybridge_h2_answer *answer)
 {
-	struct far *call = container(conn);
+	struct far *call = far_of(conn);
 	const char *reason = answer->reason ? answer->reason : "";
 	const char *headers = answer->headers ? answer->headers : "";
 
-	if (call->is_answered || conn->out_error) {
-		errno = conn->out_error ? conn->out_error : EPIPE;
+	if (call->is_answered) {
+		errno = EPIPE;
 		return -1;
 	}
 	call->reason = strdup(reason);
@@ -210,7 +140,7 @@ static void run_arrive(struct hybridge_task *task)
 {
 	struct far *call = hybridge_container(task, struct far, arrive);
 
-	call->args.arrived(call->args.owner, &call->conn, call->head);
+	call->args.arrived(call->args.owner, call->conn, call->head);
 	forget_head(call);
 }
 
@@ -218,8 +148,7 @@ static void run_tell(struct hybridge_task *task)
 {
 	struct far *call = hybridge_container(task, struct far, tell);
 
-	call->conn.hung_up = true;
-	call->conn.on_ready(call->conn.owner, &call->conn);
+	hybridge_stand_in_hang_up(call->conn);
 }
 
 static void far_free(struct far *call)
@@ -227,7 +156,8 @@ static void far_free(struct far *call)
 	forget_head(call);
 	free(call->reason);
 	free(call->headers);
-	conn_release(&call->conn); /* which frees it */
+	hybridge_stand_in_free(call->conn);
+	free(call);
 }
 
 static void run_gone(struct hybridge_task *task)
@@ -240,8 +170,7 @@ static void run_gone(struct hybridge_task *task)
 
 void far_give(struct far *call)
 {
-	call->conn.on_ready = nobody_ready;
-	hybridge_conn_leave(&call->conn);
+	hybridge_stand_in_leave(call->conn);
 }
 
 void far_leave(struct far *call)
@@ -271,14 +200,15 @@ static void stream_ready(void *owner, struct hybridge_conn *conn)
 /* Answers, and sends what was written behind that; 0, or -1 when it is broken. */
 static int answer(struct far *call)
 {
-	struct queue *out = &call->conn.out;
+	const void *written;
+	size_t len;
 
 	if (!call->is_answered)
 		return 0;
 	if (hybridge_h2_answer(call->stream, &call->answer) != 0)
 		return -1;
-	return hybridge_conn_write(call->stream, out->buf + out->at,
-				   queue_len(out));
+	written = hybridge_stand_in_written(call->conn, &len);
+	return hybridge_conn_write(call->stream, written, len);
 }
 
 static void run_finish(struct hybridge_task *task)
@@ -308,12 +238,14 @@ struct far *far_new(const struct far_args *args, struct hybridge_conn *stream,
 
 	if (!call)
 		return NULL;
-	if (copy_head(call, head) != 0) {
+	/* Last, as only the thread of its loop may release it. */
+	if (copy_head(call, head) == 0)
+		call->conn = hybridge_stand_in_new(args->loop, on_closed, call);
+	if (!call->conn) {
+		forget_head(call);
 		free(call);
 		return NULL;
 	}
-	conn_init(&call->conn, args->loop, nobody_ready, NULL);
-	call->conn.ops = &stand_in_ops;
 	call->args = *args;
 	call->stream = stream;
 	call->arrive.run = run_arrive;

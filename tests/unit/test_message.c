@@ -347,7 +347,7 @@ static void format_accept_writes_strings_as_jansson_does(void **state)
 {
 	char ascii[128] = "", latin[129] = "",
 	     utf8[] = "\xc3\xa9 \xe2\x82\xac \x7f /";
-	const char *const texts[] = {ascii, utf8};
+	const char *texts[2];
 	char name[] = "X-A";
 	struct hybridge_header header = {name, latin};
 	struct hybridge_message msg = {.address = name}, back;
@@ -359,6 +359,8 @@ static void format_accept_writes_strings_as_jansson_does(void **state)
 		latin[i - 1] = (char)(i + 128);
 	}
 	latin[127] = '\x80';
+	texts[0] = ascii;
+	texts[1] = utf8;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		json_t *value = json_string(texts[i]);
 		char *theirs =
