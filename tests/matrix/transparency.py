@@ -16,6 +16,7 @@ import tap  # noqa: E402 (the harness finds it)
 
 PYTHON = "/usr/bin/python3"
 SECONDS = 180  # for one run of the longest suite, on a busy machine
+TRIES = 3
 SUITE = [PYTHON, os.path.join(HERE, "suite.py")]
 
 
@@ -27,7 +28,11 @@ def outcomes(program):
 
 
 def compare(*modules, at_least):
-    """Both runs side by side; what failed in one of them only is tried once more alone."""
+    """Both runs side by side; what failed in one of them only is tried again alone.
+
+    Some tests of these suites measure time, and fail on a busy machine with and without the shim: a
+    difference is what TRIES runs of both show.
+    """
     with World() as world:
         relay = world.relay(["db"])
         app = world.app(relay, {"db": "db.corp:5432 10.1.2.3:* *.inside.corp:443"})
@@ -46,9 +51,13 @@ def compare(*modules, at_least):
             print(f"# {list(plain.values()).count(outcome)} {outcome} without the shim")
         different = [test for test in plain if plain[test] != shimmed[test]]
         for test in different:
-            print(f"# {test}: {plain[test]} without, {shimmed[test]} with it; once more, alone")
-            again = [outcomes(run([test], preloaded)) for preloaded in (False, True)]
-            assert again[0] == again[1], f"{again}\n{programs[1].err}"
+            print(f"# {test}: {plain[test]} without, {shimmed[test]} with it; again, alone")
+            for _ in range(TRIES):
+                again = [outcomes(run([test], preloaded)) for preloaded in (False, True)]
+                if again[0] == again[1]:
+                    break
+            else:
+                raise harness.Failure(f"{again}\n{programs[1].err}")
 
 
 def main():
