@@ -35,16 +35,20 @@ static struct hybridge_span skip(struct hybridge_span text, size_t n)
 	return (struct hybridge_span){text.text + n, text.len - n};
 }
 
-bool hybridge_name_equal(struct hybridge_span a, struct hybridge_span b)
+/* Letter for letter, but for their case. */
+static bool is_same(struct hybridge_span a, struct hybridge_span b)
 {
-	a = cut_dot(a);
-	b = cut_dot(b);
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++)
 		if (fold(a.text[i]) != fold(b.text[i]))
 			return false;
 	return true;
+}
+
+bool hybridge_name_equal(struct hybridge_span a, struct hybridge_span b)
+{
+	return is_same(cut_dot(a), cut_dot(b));
 }
 
 /* Reads all of @text as a decimal number without leading zeros. */
@@ -361,19 +365,19 @@ static bool has_port(const struct hybridge_map_entry *entry, uint16_t port)
 	return false;
 }
 
-/* How well an entry fits a name: 0 not at all; more is better. */
+/* How well an entry fits a name without its last dot: 0 not at all; more is better. */
 static size_t fit_name(const struct hybridge_map_entry *entry,
 		       struct hybridge_span name)
 {
 	struct hybridge_span tail;
 
 	if (entry->kind == HYBRIDGE_MAP_NAME)
-		return hybridge_name_equal(entry->host, name) ? SIZE_MAX : 0;
+		return is_same(entry->host, name) ? SIZE_MAX : 0;
 	if (entry->kind != HYBRIDGE_MAP_SUFFIX ||
 	    name.len < entry->host.len + 2)
 		return 0;
 	tail = skip(name, name.len - entry->host.len);
-	return tail.text[-1] == '.' && hybridge_name_equal(entry->host, tail)
+	return tail.text[-1] == '.' && is_same(entry->host, tail)
 		       ? entry->host.len
 		       : 0;
 }

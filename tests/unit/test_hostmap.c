@@ -198,6 +198,8 @@ static void the_most_specific_entry_for_a_name_wins(void **state)
 		{".corp", -1, 443, false},
 		{"xcorp", -1, 443, false},
 		{"db.corp.org", -1, 5432, false},
+		{"db.corp..", -1, 5432, false},
+		{"x.corp..", -1, 443, false},
 		{"", -1, 443, false},
 		{".", -1, 443, false},
 		{"10.1.2.3", 4, 80, true},
