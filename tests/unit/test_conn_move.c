@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 
 #include "../../common/conn_inside.h"
 
@@ -105,6 +106,15 @@ static void expect_far(struct fixture *fx, SSL *far, const uint8_t *want,
 	free(got);
 }
 
+/* Bytes that the kernel has for it: a peer's keeps a record until those before it arrived. */
+static int waiting(struct hybridge_conn *conn)
+{
+	int len = 0;
+
+	assert_int_equal(ioctl(hybridge_conn_fd(conn), FIONREAD, &len), 0);
+	return len;
+}
+
 static void
 one_with_tls_takes_along_the_records_in_the_loops_buffers(void **state)
 {
@@ -119,6 +129,7 @@ one_with_tls_takes_along_the_records_in_the_loops_buffers(void **state)
 	open_session(world, &session, TLS1_3_VERSION);
 	for (size_t i = 0; i < 3000; i += 1000)
 		tls_far_send(&world->fx, session.far, bytes + i, 1000);
+	FIXTURE_UNTIL(&world->fx, waiting(session.end.conn) > 3000);
 	FIXTURE_UNTIL(&world->fx,
 		      hybridge_conn_read(session.end.conn, got, 10) == 10);
 	/* Two records are unread, one is half read, one is not yet sent. */
@@ -153,6 +164,7 @@ static void one_with_tls_takes_along_what_was_kept_for_it(void **state)
 		for (size_t at = 0; at < 3000; at += 1000)
 			tls_far_send(&world->fx, sessions[i].far, bytes + at,
 				     1000);
+		FIXTURE_UNTIL(&world->fx, waiting(sessions[i].end.conn) > 3000);
 	}
 	conn = sessions[0].end.conn;
 	/* The second one needs the buffer that the first one's records are in. */
