@@ -101,11 +101,11 @@ def new_key():
 
 
 class Process:
-    """A process of its own session, with its output in files."""
+    """A process of its own session, with its output in files; inside a network namespace, if one is given."""
 
     count = 0
 
-    def __init__(self, world, argv, env=None, ready=False, stdin=subprocess.DEVNULL, cwd=None):
+    def __init__(self, world, argv, env=None, ready=False, stdin=subprocess.DEVNULL, cwd=None, inside=None):
         Process.count += 1
         self.world = world
         self.name = f"{os.path.basename(argv[0])}-{Process.count}"
@@ -119,6 +119,8 @@ class Process:
             argv = [*argv, "--ready-fd", str(write_fd)]
         if VALGRIND and self.name.startswith("hybridge-"):
             argv = [*MEMCHECK, *argv]
+        if inside:
+            argv = ["nsenter", f"--net={inside}", *argv]
         try:
             with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
                 self.popen = subprocess.Popen(
@@ -228,7 +230,7 @@ def count_descriptors(pid):
 class Relay(Process):
     """hybridge-relay; .host and .port say where it listens."""
 
-    def __init__(self, world, entities, certificate=None, listen="127.0.0.1:0", **more):
+    def __init__(self, world, entities, certificate=None, listen="127.0.0.1:0", inside=None, **more):
         world.relays += 1
         self.rules = {entity: {"listen": new_key(), "send": new_key()} for entity in entities}
         folder = os.path.join(world.folder, f"relay{world.relays}.d")
@@ -253,11 +255,11 @@ class Relay(Process):
             **WORKERS,
             **more,
         }
-        self._start(world, folder + ".env", listen)
+        self._start(world, folder + ".env", listen, inside)
 
-    def _start(self, world, path, listen):
+    def _start(self, world, path, listen, inside=None):
         world.write_env(path, HYBRIDGE_RELAY_LISTEN=listen, **self.settings)
-        super().__init__(world, [os.path.join(BUILD, "hybridge-relay"), "-f", path], ready=True)
+        super().__init__(world, [os.path.join(BUILD, "hybridge-relay"), "-f", path], ready=True, inside=inside)
         host, _, port = self.ready.rpartition(":")
         self.host, self.port = host, int(port)
 
@@ -268,10 +270,10 @@ class Relay(Process):
         relay._start(self.world, self.argv[-1], f"{self.host}:{self.port}")
         return relay
 
-    def connection(self, entity, right, port=None, key=None, token=None):
+    def connection(self, entity, right, port=None, key=None, token=None, host="localhost"):
         """Connection string for a "listen" or "send" key, or with a ready-made token."""
         name = {"listen": "defaultListener", "send": "defaultSender"}[right]
-        endpoint = f"Endpoint=sb://localhost:{port or self.port}/;"
+        endpoint = f"Endpoint=sb://{host}:{port or self.port}/;"
         if token:
             return f"{endpoint}SharedAccessSignature={token};EntityPath={entity}"
         key = key or self.rules.get(entity, {}).get(right) or new_key()
@@ -306,15 +308,14 @@ class App:
         """The environment of a program under the preload."""
         return {**CLEAN_ENV, "LD_PRELOAD": SHIM, "HYBRIDGE_ENV": self.path, **more}
 
-    def sender(self):
+    def sender(self, inside=None):
         """Starts the sender by hand; without this the shim does."""
-        return Sender(
-            self.world, [os.path.join(BUILD, "hybridge-sender"), "-f", self.path], ready=True
-        )
+        argv = [os.path.join(BUILD, "hybridge-sender"), "-f", self.path]
+        return Sender(self.world, argv, ready=True, inside=inside)
 
-    def start(self, argv, stdin=subprocess.DEVNULL, cwd=None, **env):
+    def start(self, argv, stdin=subprocess.DEVNULL, cwd=None, inside=None, **env):
         """Starts a program under the preload."""
-        return Process(self.world, argv, self.env(**env), stdin=stdin, cwd=cwd)
+        return Process(self.world, argv, self.env(**env), stdin=stdin, cwd=cwd, inside=inside)
 
     def run(self, argv, seconds=DEADLINE, cwd=None, **env):
         """Runs a program under the preload to its end; .status is its exit status."""
@@ -368,7 +369,7 @@ class World:
     def relay(self, entities, **options):
         return Relay(self, entities, **options)
 
-    def agent(self, relay, targets, ready=True, strings=None, **keys):
+    def agent(self, relay, targets, ready=True, strings=None, inside=None, **keys):
         """hybridge-agent with {entity: (host, port)}; strings replaces connection strings."""
         self.agents += 1
         values = {"HYBRIDGE_CA_FILE": self.authority.path}
@@ -378,7 +379,8 @@ class World:
             values[f"HYBRIDGE_{entity.upper()}_TARGET"] = f"{host}:{port}"
         values.update(keys)
         path = self.write_env(f"agent{self.agents}.env", **values)
-        return Process(self, [os.path.join(BUILD, "hybridge-agent"), "-f", path], ready=ready)
+        argv = [os.path.join(BUILD, "hybridge-agent"), "-f", path]
+        return Process(self, argv, ready=ready, inside=inside)
 
     def app(self, relay, hosts, port=None, strings=None, **keys):
         """An application's side with {entity: "host:port ..."}, through relay's port or another."""

@@ -3,6 +3,8 @@
 
 A proxy between program's side and relay, and another between relay and agent, note who
 spoke in turn: "><" is one round trip.  That of TCP comes before, one for each connection.
+
+And bytes cross a wire that loses packets as they cross any other.
 """
 
 import contextlib
@@ -10,6 +12,9 @@ import subprocess
 
 import delay
 import servers
+import slow_wire
+import tap
+import transfer
 from harness import PYTHON, World, main, until
 
 # Connects, says so, and stays until its standard input ends.
@@ -111,6 +116,36 @@ def test_a_stream_over_shared_connections_takes_one_round_trip_on_each_side():
             added = [now[len(then) :] for then, now in zip(old, leg.flights)]
             # The agent is asked on another connection, whose answer there is none.
             assert sum(one.count(">") for one in added) == 1, (old, leg.flights)
+
+
+def nth_end(target, number):
+    """What the target said of its connection of this number."""
+
+    def ended():
+        return [line for line in target.lines if "end" in line][number:]
+
+    return until(ended, f"the end of connection {number}")[0]
+
+
+def test_bytes_cross_a_wire_that_loses_packets_whole():
+    size, times = 1 << 20, 3  # the first goes over HTTP/1.1 where the others share a connection
+    for keys in (OWN, SHARED):
+        with World() as world:
+            try:
+                wire = slow_wire.Wire(world)
+            except slow_wire.Cannot as reason:
+                tap.skip(f"no wire here: {reason}")
+            wire.be(round_trip_ms=10, loss=0.02)
+            relay = slow_wire.relay(world, wire, ["db"])
+            target = transfer.listen(world, "-n", times, "-s", size, inside=wire.far)
+            world.agent(relay, {"db": target.at}, inside=wire.far, **keys)
+            string = relay.connection("db", "send", host=slow_wire.FAR)
+            app = world.app(relay, {"db": "db.corp:5432"}, strings={"db": string}, **keys)
+            app.sender(inside=wire.near)
+            for number in range(times):
+                program = transfer.connect(app, "-s", size, inside=wire.near)
+                transfer.expect_whole(program.line("end"), nth_end(target, number), size, size)
+            assert wire.be()["lost"] > 0
 
 
 if __name__ == "__main__":

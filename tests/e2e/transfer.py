@@ -5,17 +5,17 @@ from harness import DEADLINE, tool
 ENDLESS = 1 << 50
 
 
-def listen(world, *options):
+def listen(world, *options, inside=None):
     """Starts the target's end; it is reached at 127.0.0.1:.port."""
-    process = world.start([tool("pump"), *map(str, options), "listen"])
+    process = world.start([tool("pump"), *map(str, options), "listen"], inside=inside)
     process.port = process.line("port")["port"]
     process.at = ("127.0.0.1", process.port)
     return process
 
 
-def connect(app, *options, host="db.corp", port=5432):
+def connect(app, *options, host="db.corp", port=5432, inside=None):
     """Starts the program's end, under the preload."""
-    return app.start([tool("pump"), *map(str, options), "connect", host, str(port)])
+    return app.start([tool("pump"), *map(str, options), "connect", host, str(port)], inside=inside)
 
 
 def ends(program, target, seconds=DEADLINE):
