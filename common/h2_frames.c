@@ -111,17 +111,10 @@ static void on_settings(struct hybridge_h2 *session)
 
 static void on_ping(struct hybridge_h2 *session, const nghttp2_ping *ping)
 {
-	int64_t sent_us, took_us;
-
-	if ((ping->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+	if ((ping->hd.flags & NGHTTP2_FLAG_ACK) == 0)
 		count_oddity(session);
-		return;
-	}
-	memcpy(&sent_us, ping->opaque_data, sizeof(sent_us));
-	took_us = hybridge_loop_now_us(session->loop) - sent_us;
-	if (sent_us > 0 && took_us >= 0 &&
-	    (session->round_trip_us == 0 || took_us < session->round_trip_us))
-		session->round_trip_us = took_us > 0 ? took_us : 1;
+	else
+		h2_path_answered(session, ping->opaque_data);
 }
 
 static void on_goaway(struct hybridge_h2 *session)
@@ -375,17 +368,13 @@ int h2_frames_open(struct hybridge_h2 *session)
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_OF_SERVER},
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 	};
-	int64_t now_us = hybridge_loop_now_us(session->loop);
-	uint8_t stamp[8];
 
-	memcpy(stamp, &now_us, sizeof(stamp));
 	if (make_session(session) != 0 ||
 	    nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE,
 				    session->args.is_server ? server : client,
 				    5) != 0 ||
 	    nghttp2_session_set_local_window_size(
-		    session->ng, NGHTTP2_FLAG_NONE, 0, INT32_MAX) != 0 ||
-	    nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, stamp) != 0)
+		    session->ng, NGHTTP2_FLAG_NONE, 0, INT32_MAX) != 0)
 		return -1;
 	return 0;
 }

@@ -2,6 +2,7 @@
  * h2_inside.h - what the parts of HTTP/2 share: a session, a stream of it.
  *
  *	h2_session.c  reads and sends, watches over the peer, ends
+ *	h2_path.c     measures the network, and tunes the socket to it
  *	h2_frames.c   what nghttp2 tells, and the limits that it is given
  *	h2_stream.c   a stream behind conn.h's calls
  *	h2_head.c     heads of requests and answers
@@ -29,6 +30,8 @@
 #define H2_HEAD_MAX    HYBRIDGE_HTTP_HEAD_MAX
 #define H2_REASON_MAX  256
 #define H2_PRESSED_US  1000000
+/* Round trips that half a window is to last, at least. */
+#define H2_WINDOW_TRIPS 4
 /* At most so much is encrypted before the kernel has taken what was before it. */
 #define H2_COMMIT ((size_t)128 * 1024)
 
@@ -77,7 +80,10 @@ struct hybridge_h2 {
 	unsigned int pass; /* counts the times that everything was offered */
 	struct hybridge_silence silence;
 	int64_t pressed_us;    /* when there was bulk, 0: never */
-	int64_t round_trip_us; /* shortest seen; 0: none yet */
+	int64_t round_trip_us; /* shortest of late; 0: none yet */
+	int32_t proven_window; /* the largest that a stream has had */
+	int64_t shortest_us;   /* when that was found out */
+	int64_t measured_us;   /* when it was asked for last */
 	struct h2_bucket resets;
 	struct h2_bucket oddities;
 	struct hybridge_error err;
@@ -114,8 +120,9 @@ struct h2_stream {
 		borrowed; /* what is just being written, with room for a frame's head */
 	size_t borrowed_len;
 	int32_t window;
-	int32_t used; /* of the window, since @used_since_us */
-	int64_t used_since_us;
+	bool has_waited;       /* at @used_since_us something did, in @stash */
+	int32_t used;          /* of the window, since @used_since_us */
+	int64_t used_since_us; /* 0: nothing was used yet */
 };
 
 /* h2_session.c */
@@ -147,6 +154,17 @@ HYBRIDGE_MUSTUSE int h2_frames_open(struct hybridge_h2 *session);
 
 /** h2_frames_provider() - Where nghttp2 gets a stream's bytes */
 const nghttp2_data_provider *h2_frames_provider(void);
+
+/* h2_path.c */
+
+/** h2_path_open() - The session has a connection, and may queue frames */
+void h2_path_open(struct hybridge_h2 *session);
+
+/** h2_path_measure() - Measure the round trip once more, unless that was just done */
+void h2_path_measure(struct hybridge_h2 *session);
+
+/** h2_path_answered() - A PING with these bytes has come back */
+void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8]);
 
 /* h2_stream.c */
 

@@ -13,16 +13,12 @@
 #include "h2_inside.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <utlist.h>
 
 #define READS_PER_TURN 4                  /* then others have their turn */
 #define WORTH_A_RECORD ((size_t)8 * 1024) /* bytes; fewer are gathered */
-#define KERNEL_LOW     ((int)H2_COMMIT)   /* unsent, in the kernel */
 
 static void run_finish(struct hybridge_task *task)
 {
@@ -277,7 +273,6 @@ struct hybridge_h2 *hybridge_h2_new(struct hybridge_loop *loop,
 				    void *owner)
 {
 	struct hybridge_h2 *session = calloc(1, sizeof(*session));
-	int low = KERNEL_LOW;
 
 	if (!session)
 		goto fail;
@@ -293,9 +288,7 @@ struct hybridge_h2 *hybridge_h2_new(struct hybridge_loop *loop,
 	    hybridge_timer_set(loop, &session->ping, args->ping_ms) != 0)
 		goto fail;
 	session->conn = conn;
-	/* Fails on a unix socket, whose buffer is small. */
-	setsockopt(hybridge_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low,
-		   sizeof(low));
+	h2_path_open(session);
 	hybridge_conn_keep_buffers(conn);
 	hybridge_conn_set_owner(conn, on_ready, session);
 	h2_send_later(session);

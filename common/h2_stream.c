@@ -79,28 +79,50 @@ static void out_of_patience(struct hybridge_timer *timer)
 }
 
 /*
- * A stream that uses up half its window in less than a round trip is held back by it.
- * The path then takes more, so it gets more.
+ * Whether a window, of which half is used up, may hold its stream back: the peer learns of
+ * that half a round trip later, and what it then sends is here another half later.  A lost
+ * packet, of either way, adds one or two.  An owner that leaves something is slower than
+ * the path: a larger window would only hold more.
  */
+static bool holds_back(const struct h2_stream *stream, int64_t now_us)
+{
+	int64_t took_us = now_us - stream->used_since_us;
+
+	return took_us < H2_WINDOW_TRIPS * stream->session->round_trip_us &&
+	       !stream->has_waited && stream->stash.len == 0;
+}
+
+/* What the path has needed before, it needs again. */
+static int32_t larger_window(const struct h2_stream *stream)
+{
+	int32_t twice = 2 * stream->window;
+	int32_t proven = stream->session->proven_window;
+
+	return proven > twice ? proven : twice;
+}
+
 static void tune_window(struct h2_stream *stream)
 {
 	struct hybridge_h2 *session = stream->session;
 	int64_t now_us = hybridge_loop_now_us(session->loop);
-	bool held_back =
-		now_us - stream->used_since_us < session->round_trip_us;
+	bool grows = holds_back(stream, now_us);
+	int32_t window = larger_window(stream);
+	size_t by = (size_t)(window - stream->window);
 
 	stream->used = 0;
 	stream->used_since_us = now_us;
+	stream->has_waited = stream->stash.len > 0;
 	session->pressed_us = now_us;
-	if (!held_back || stream->window > H2_WINDOW_MAX / 2 ||
-	    session->grown + (size_t)stream->window > H2_WINDOWS_MAX)
+	h2_path_measure(session);
+	if (!grows || window > H2_WINDOW_MAX ||
+	    session->grown + by > H2_WINDOWS_MAX)
 		return;
-	if (nghttp2_session_set_local_window_size(session->ng,
-						  NGHTTP2_FLAG_NONE, stream->id,
-						  2 * stream->window) != 0)
+	if (nghttp2_session_set_local_window_size(
+		    session->ng, NGHTTP2_FLAG_NONE, stream->id, window) != 0)
 		return;
-	session->grown += (size_t)stream->window;
-	stream->window *= 2;
+	session->grown += by;
+	session->proven_window = window;
+	stream->window = window;
 }
 
 /* So much has left our hands: the peer may send as much again. */
@@ -111,6 +133,8 @@ static void consume(struct h2_stream *stream, size_t len)
 	if (!session || len == 0)
 		return;
 	nghttp2_session_consume_stream(session->ng, stream->id, len);
+	if (stream->used_since_us == 0)
+		stream->used_since_us = hybridge_loop_now_us(session->loop);
 	stream->used += (int32_t)len;
 	if (stream->used >= stream->window / 2)
 		tune_window(stream);
@@ -339,7 +363,6 @@ struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 	stream->conn.patience.fire = out_of_patience;
 	stream->session = session;
 	stream->window = H2_WINDOW;
-	stream->used_since_us = hybridge_loop_now_us(session->loop);
 	DL_APPEND(session->streams, stream);
 	session->num_streams++;
 	return stream;

@@ -152,7 +152,8 @@ struct pair_args {
 	struct world *tls; /* NULL: plain */
 	int buffer;        /* of the sockets, 0: the system's */
 	uint32_t streams_max;
-	uint32_t ping_ms; /* the client's */
+	uint32_t ping_ms;   /* the client's */
+	const int *sockets; /* whose two ends; NULL: a new pair's */
 };
 
 static inline void pair_open_with(struct fixture *fx, struct pair *pair,
@@ -167,7 +168,10 @@ static inline void pair_open_with(struct fixture *fx, struct pair *pair,
 	int fds[2];
 
 	*pair = (struct pair){.fx = fx, .answer = 200};
-	fixture_tcp_pair(fds, args->buffer);
+	if (args->sockets)
+		memcpy(fds, args->sockets, sizeof(fds));
+	else
+		fixture_tcp_pair(fds, args->buffer);
 	for (size_t i = 0; i < 2; i++) {
 		pair->conns[i] =
 			hybridge_conn_new(fx->loop, fds[i], pair_ignore, NULL);

@@ -1,0 +1,288 @@
+/*
+ * test_h2_path.c - HTTP/2 over a long path: windows follow its round trip, and who reads.
+ */
+#include "h2_fixture.h"
+
+#include <utlist.h>
+
+#define LAG_US       15000 /* each way */
+#define SMALL_WINDOW ((size_t)256 * 1024)
+#define BATCH        ((size_t)64 * 1024)
+
+/* What has come out of one end, and is on its way to the other. */
+struct piece {
+	struct piece *prev, *next;
+	int64_t due_us;
+	size_t at, len;
+	uint8_t bytes[BATCH];
+};
+
+/**
+ * struct lag - Hands every byte on LAG_US later
+ * @outer: For the two sessions
+ * @inner: @outer's other ends
+ * @ways:  Pieces that came from @inner[i]
+ * @rate:  Of these, bytes that pass in a millisecond; 0: any number
+ * @ran_us: When they did last
+ */
+struct lag {
+	struct hybridge_loop *loop;
+	int outer[2];
+	int inner[2];
+	struct piece *ways[2];
+	size_t rate;
+	int64_t ran_us;
+	struct hybridge_timer tick;
+};
+
+static void lag_collect(struct lag *lag, size_t from)
+{
+	for (;;) {
+		struct piece *piece = calloc(1, sizeof(*piece));
+		ssize_t n;
+
+		assert_non_null(piece);
+		n = read(lag->inner[from], piece->bytes, sizeof(piece->bytes));
+		if (n <= 0) {
+			free(piece);
+			return;
+		}
+		piece->len = (size_t)n;
+		piece->due_us = hybridge_loop_now_us(lag->loop) + LAG_US;
+		DL_APPEND(lag->ways[from], piece);
+	}
+}
+
+static void lag_deliver(struct lag *lag, size_t from)
+{
+	int64_t now_us = hybridge_loop_now_us(lag->loop);
+	struct piece *piece, *next;
+	int64_t ms = (now_us - lag->ran_us) / 1000;
+	size_t left = lag->rate > 0 ? lag->rate * (size_t)ms : SIZE_MAX;
+
+	DL_FOREACH_SAFE (lag->ways[from], piece, next) {
+		size_t len = piece->len - piece->at;
+		ssize_t n;
+
+		if (piece->due_us > now_us)
+			return;
+		n = write(lag->inner[1 - from], piece->bytes + piece->at,
+			  len < left ? len : left);
+		if (n > 0) {
+			piece->at += (size_t)n;
+			left -= (size_t)n;
+		}
+		if (piece->at < piece->len)
+			return;
+		DL_DELETE(lag->ways[from], piece);
+		free(piece);
+	}
+}
+
+static void lag_tick(struct hybridge_timer *timer)
+{
+	struct lag *lag = hybridge_container(timer, struct lag, tick);
+
+	for (size_t i = 0; i < 2; i++) {
+		lag_collect(lag, i);
+		lag_deliver(lag, i);
+	}
+	lag->ran_us = hybridge_loop_now_us(lag->loop);
+	assert_int_equal(hybridge_timer_set(lag->loop, timer, 1), 0);
+}
+
+static void lag_open(struct lag *lag, struct hybridge_loop *loop)
+{
+	*lag = (struct lag){
+		.loop = loop,
+		.ran_us = hybridge_loop_now_us(loop),
+		.tick.fire = lag_tick,
+	};
+	for (size_t i = 0; i < 2; i++) {
+		int fds[2];
+
+		fixture_tcp_pair(fds, 0);
+		lag->outer[i] = fds[0];
+		lag->inner[i] = fds[1];
+	}
+	assert_int_equal(hybridge_timer_set(loop, &lag->tick, 1), 0);
+}
+
+static void lag_close(struct lag *lag)
+{
+	hybridge_timer_clear(lag->loop, &lag->tick);
+	for (size_t i = 0; i < 2; i++) {
+		struct piece *piece, *next;
+
+		DL_FOREACH_SAFE (lag->ways[i], piece, next) {
+			DL_DELETE(lag->ways[i], piece);
+			free(piece);
+		}
+		close(lag->inner[i]);
+	}
+}
+
+/**
+ * struct flow - One stream, written to for as long as it takes it
+ * @limit:  The reader stops there
+ * @step:   It reads so much, and the rest at the next tick
+ */
+struct flow {
+	struct hybridge_loop *loop;
+	struct hybridge_conn *ends[2];
+	size_t sent, received, limit, step;
+	struct hybridge_timer again;
+};
+
+static void flow_write(void *owner, struct hybridge_conn *conn)
+{
+	static const uint8_t bytes[BATCH];
+	struct flow *flow = owner;
+
+	while (hybridge_conn_pending(conn) == 0) {
+		assert_int_equal(
+			hybridge_conn_write(conn, bytes, sizeof(bytes)), 0);
+		assert_int_equal(hybridge_conn_flush(conn), 0);
+		flow->sent += sizeof(bytes);
+	}
+}
+
+static void flow_read(void *owner, struct hybridge_conn *conn)
+{
+	static uint8_t bytes[BATCH];
+	struct flow *flow = owner;
+	size_t most = flow->step;
+
+	while (most > 0 && flow->received < flow->limit) {
+		ssize_t n = hybridge_conn_read(
+			conn, bytes, most < sizeof(bytes) ? most : BATCH);
+
+		if (n < 0)
+			return;
+		flow->received += (size_t)n;
+		most -= (size_t)n;
+	}
+	assert_int_equal(hybridge_timer_set(flow->loop, &flow->again, 1), 0);
+}
+
+static void flow_again(struct hybridge_timer *timer)
+{
+	struct flow *flow = hybridge_container(timer, struct flow, again);
+
+	hybridge_conn_again(flow->ends[1]);
+}
+
+static void flow_open(struct flow *flow, struct pair *pair, size_t step)
+{
+	*flow = (struct flow){
+		.loop = pair->fx->loop,
+		.step = step,
+		.limit = SIZE_MAX,
+		.again.fire = flow_again,
+	};
+	pair_stream(pair, flow->ends);
+	hybridge_conn_set_owner(flow->ends[0], flow_write, flow);
+	hybridge_conn_set_owner(flow->ends[1], flow_read, flow);
+}
+
+static void flow_close(struct flow *flow)
+{
+	hybridge_timer_clear(flow->loop, &flow->again);
+	for (size_t i = 0; i < 2; i++)
+		hybridge_conn_close(flow->ends[i], HYBRIDGE_CONN_RESET);
+}
+
+/* How much more is taken after the reader has stopped: what is on its way, and the window. */
+static size_t flow_room(struct flow *flow, struct fixture *fx)
+{
+	size_t before;
+
+	flow->limit = flow->received;
+	do {
+		before = flow->sent;
+		fixture_step(fx, 10 * LAG_US / 1000);
+	} while (flow->sent != before);
+	return flow->sent - flow->received;
+}
+
+static void pair_open_lagging(struct world *world, struct lag *lag,
+			      struct pair *pair)
+{
+	const struct pair_args args = {
+		.streams_max = 1000,
+		.ping_ms = 600000,
+		.sockets = lag->outer,
+	};
+
+	lag_open(lag, world->fx.loop);
+	pair_open_with(&world->fx, pair, &args);
+}
+
+static void a_window_grows_where_a_round_trip_is_long(void **state)
+{
+	struct world *world = *state;
+	struct flow flow, next;
+	struct pair pair;
+	struct lag lag = {0};
+
+	pair_open_lagging(world, &lag, &pair);
+	flow_open(&flow, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, flow.received >= 64 * SMALL_WINDOW);
+	assert_true(flow_room(&flow, &world->fx) >= 4 * SMALL_WINDOW);
+	flow_close(&flow);
+	/* The next one need not find out in as many steps: two windows are enough. */
+	flow_open(&next, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, next.received >= 2 * SMALL_WINDOW);
+	assert_true(flow_room(&next, &world->fx) >= 4 * SMALL_WINDOW);
+	flow_close(&next);
+	pair_close(&pair);
+	lag_close(&lag);
+}
+
+/* So that what waits behind a lost packet does not stop the sender. */
+static void a_window_is_several_times_what_the_path_holds(void **state)
+{
+	struct world *world = *state;
+	struct flow flow;
+	struct pair pair;
+	struct lag lag = {0};
+
+	pair_open_lagging(world, &lag, &pair);
+	lag.rate = 16384;
+	flow_open(&flow, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, flow.received >= 64 * SMALL_WINDOW);
+	assert_true(flow_room(&flow, &world->fx) >= 12 * SMALL_WINDOW);
+	flow_close(&flow);
+	pair_close(&pair);
+	lag_close(&lag);
+}
+
+static void
+a_window_stays_where_its_reader_is_slower_than_the_path(void **state)
+{
+	struct world *world = *state;
+	struct flow flow;
+	struct pair pair;
+	struct lag lag = {0};
+
+	pair_open_lagging(world, &lag, &pair);
+	/* In a round trip a quarter of a window. */
+	flow_open(&flow, &pair, 2048);
+	FIXTURE_UNTIL(&world->fx, flow.received >= 8 * SMALL_WINDOW);
+	assert_true(flow_room(&flow, &world->fx) <= SMALL_WINDOW + 3 * BATCH);
+	flow_close(&flow);
+	pair_close(&pair);
+	lag_close(&lag);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_WORLD(a_window_grows_where_a_round_trip_is_long),
+		WITH_WORLD(a_window_is_several_times_what_the_path_holds),
+		WITH_WORLD(
+			a_window_stays_where_its_reader_is_slower_than_the_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
