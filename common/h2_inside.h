@@ -84,6 +84,7 @@ struct hybridge_h2 {
 	int32_t proven_window; /* the largest that a stream has had */
 	int64_t shortest_us;   /* when that was found out */
 	int64_t measured_us;   /* when it was asked for last */
+	int64_t bulk_us;       /* when much was sent last, 0: never */
 	struct h2_bucket resets;
 	struct h2_bucket oddities;
 	struct hybridge_error err;
@@ -165,6 +166,9 @@ void h2_path_measure(struct hybridge_h2 *session);
 
 /** h2_path_answered() - A PING with these bytes has come back */
 void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8]);
+
+/** h2_path_sent() - So many bytes have just been given to the connection */
+void h2_path_sent(struct hybridge_h2 *session, size_t len);
 
 /* h2_stream.c */
 

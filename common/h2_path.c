@@ -5,6 +5,15 @@
  * first has often waited for the peer's handshake, and others wait behind bulk, so the
  * shortest counts; but not for ever, for a path may become longer.  While there is bulk it
  * is asked for again and again.
+ *
+ * A keystroke waits behind what the kernel has not sent, so that is kept short: but not
+ * shorter than a long path needs.  The kernel says that a socket is writable when a third of
+ * its buffer is free, and what is in flight, or waits for a lost packet, fills that
+ * buffer too; with nothing unsent the connection would then stand still.
+ *
+ * BBR has a model of the path, and keeps it while nothing is sent.  What a few losses near the
+ * end of a transfer made of that model would hold the next one back for seconds: after a
+ * pause it begins anew, as a new connection would.  (Others forget by themselves, RFC 5681 4.1.)
  */
 #include "h2_inside.h"
 
@@ -15,11 +24,17 @@
 
 #define MEASURE_AGAIN_US 100000
 #define SHORTEST_US      30000000 /* so long a round trip counts as the shortest */
-#define LOW              ((int)H2_COMMIT) /* bytes unsent, in the kernel */
+#define LOW              ((int64_t)H2_COMMIT) /* bytes unsent, in the kernel */
+#define LOW_MAX          ((int64_t)1 << 20)
+#define LOW_PER_US       20 /* what 160 Mbit/s carry */
+#define FAR_US           5000
+#define BULK             ((size_t)16 * 1024)
+#define PAUSE_US         1000000
 
 static void keep_low(struct hybridge_h2 *session)
 {
-	int low = LOW;
+	int64_t want = session->round_trip_us * LOW_PER_US;
+	int low = (int)(want < LOW ? LOW : want > LOW_MAX ? LOW_MAX : want);
 
 	/* Fails on a unix socket, whose buffer is small. */
 	setsockopt(hybridge_conn_fd(session->conn), IPPROTO_TCP,
@@ -60,4 +75,32 @@ void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8])
 		return;
 	session->round_trip_us = took_us > 0 ? took_us : 1;
 	session->shortest_us = now_us;
+	keep_low(session);
+}
+
+/* To itself it cannot be changed, but by way of another, which every kernel has. */
+static void begin_anew(int fd)
+{
+	static const char other[] = "reno";
+	char name[16] = ""; /* TCP_CA_NAME_MAX of the kernel */
+	socklen_t len = sizeof(name) - 1;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0 &&
+	    strncmp(name, "bbr", 3) == 0 &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, other,
+		       sizeof(other) - 1) == 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+			   (socklen_t)strlen(name));
+}
+
+void h2_path_sent(struct hybridge_h2 *session, size_t len)
+{
+	int64_t now_us = hybridge_loop_now_us(session->loop);
+
+	if (len < BULK)
+		return;
+	if (session->bulk_us > 0 && now_us - session->bulk_us > PAUSE_US &&
+	    session->round_trip_us >= FAR_US)
+		begin_anew(hybridge_conn_fd(session->conn));
+	session->bulk_us = now_us;
 }

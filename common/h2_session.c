@@ -128,6 +128,7 @@ static int commit(struct hybridge_h2 *session)
 		h2_write(session, data, (size_t)n);
 	write_gathered(session);
 	session->unflushed += session->committed;
+	h2_path_sent(session, session->committed);
 	return n < 0 ? -1 : 0;
 }
 
