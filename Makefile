@@ -51,7 +51,7 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 SHIM_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/shim/*.c))
 E2E_TOOLS  := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
 FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCHES    := $(B)/bench/load $(B)/bench/service $(B)/bench/aead
+BENCHES    := $(B)/bench/load $(B)/bench/service $(B)/bench/aead $(B)/tests/e2e/slow_wire
 
 SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c \
 	tests/unit/*.c tests/shim/*.c tests/e2e/*.c tests/fuzz/*.c bench/*.c)

@@ -40,6 +40,14 @@ FIGURES = [
     Figure("burst", "2,000 streams at once", "s", False, 2),
     Figure("burst_failed", "… of them failed", "", False, 0),
     Figure("idle_memory", "memory per idle stream", "KiB", False, 1),
+    Figure("slow_up", "50 ms away, 1 stream up", "MB/s", True, 2),
+    Figure("slow_down", "… down", "MB/s", True, 2),
+    Figure("slow_lossy_up", "… 1 % lost, up", "MB/s", True, 2),
+    Figure("slow_lossy_down", "… 1 % lost, down", "MB/s", True, 2),
+    Figure("slow_own_up", "… without HTTP/2, up", "MB/s", True, 2),
+    Figure("slow_own_down", "… without HTTP/2, down", "MB/s", True, 2),
+    Figure("slow_own_lossy_up", "… without HTTP/2, 1 % lost, up", "MB/s", True, 2),
+    Figure("slow_own_lossy_down", "… without HTTP/2, 1 % lost, down", "MB/s", True, 2),
     Figure("many_failed", "{many} idle streams, failed", "", False, 0),
     Figure("many_cpu", "… CPU of the tunnel", "ms/s", False, 1),
     Figure("many_ping", "… ping-pong p50, by that without them", "", False, 2),
@@ -206,4 +214,6 @@ class Bench:
 FIRST = ("idle",)
 EVERY_ROUND = ("bulk1", "bulk8", "ping", "open", "opens")
 LAST = ("burst", "many")
-ALL = FIRST + EVERY_ROUND + LAST
+QUICK = FIRST + EVERY_ROUND + LAST
+# In a world of its own, slow.py.
+ALL = (*QUICK, "slow")
