@@ -21,6 +21,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define MEASURE_AGAIN_US 100000
 #define SHORTEST_US      30000000 /* so long a round trip counts as the shortest */
@@ -30,6 +31,7 @@
 #define FAR_US           5000
 #define BULK             ((size_t)16 * 1024)
 #define PAUSE_US         1000000
+#define OTHER_CONGESTION "reno"
 
 static void keep_low(struct hybridge_h2 *session)
 {
@@ -78,19 +80,36 @@ void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8])
 	keep_low(session);
 }
 
+static int set_congestion(int fd, const char *name)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+			  (socklen_t)strlen(name));
+}
+
+/* A process without rights may leave one that the system does not allow, and not come back. */
+static bool may_return_to(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool may;
+
+	if (fd < 0)
+		return false;
+	may = set_congestion(fd, OTHER_CONGESTION) == 0 &&
+	      set_congestion(fd, name) == 0;
+	close(fd);
+	return may;
+}
+
 /* To itself it cannot be changed, but by way of another, which every kernel has. */
 static void begin_anew(int fd)
 {
-	static const char other[] = "reno";
 	char name[16] = ""; /* TCP_CA_NAME_MAX of the kernel */
 	socklen_t len = sizeof(name) - 1;
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0 &&
-	    strncmp(name, "bbr", 3) == 0 &&
-	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, other,
-		       sizeof(other) - 1) == 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
-			   (socklen_t)strlen(name));
+	    strncmp(name, "bbr", 3) == 0 && may_return_to(name) &&
+	    set_congestion(fd, OTHER_CONGESTION) == 0)
+		set_congestion(fd, name);
 }
 
 void h2_path_sent(struct hybridge_h2 *session, size_t len)

@@ -3,7 +3,12 @@
  */
 #include "h2_fixture.h"
 
+#include <linux/inet_diag.h>
+#include <netinet/tcp.h>
+
 #include <utlist.h>
+
+#include "../../common/h2_inside.h"
 
 #define LAG_US       15000 /* each way */
 #define SMALL_WINDOW ((size_t)256 * 1024)
@@ -275,6 +280,47 @@ a_window_stays_where_its_reader_is_slower_than_the_path(void **state)
 	lag_close(&lag);
 }
 
+/* What BBR has found out about the path, in bytes a second. */
+static uint64_t bbr_bandwidth(int fd)
+{
+	union tcp_cc_info info = {0};
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CC_INFO, &info, &len),
+			 0);
+	return (uint64_t)info.bbr.bbr_bw_hi << 32 | info.bbr.bbr_bw_lo;
+}
+
+static void bbr_begins_anew_after_a_pause(void **state)
+{
+	struct world *world = *state;
+	struct flow flow;
+	struct pair pair;
+	struct lag lag = {0};
+	int fd;
+
+	pair_open_lagging(world, &lag, &pair);
+	fd = lag.outer[0];
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3) != 0) {
+		print_message(
+			"left out: this kernel does not let us have bbr\n");
+		pair_close(&pair);
+		lag_close(&lag);
+		skip();
+	}
+	flow_open(&flow, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, flow.received >= 8 * SMALL_WINDOW);
+	assert_true(bbr_bandwidth(fd) > 0);
+	h2_path_sent(pair.client, BATCH);
+	assert_true(bbr_bandwidth(fd) > 0);
+	pair.client->bulk_us -= 2000000;
+	h2_path_sent(pair.client, BATCH);
+	assert_int_equal(bbr_bandwidth(fd), 0);
+	flow_close(&flow);
+	pair_close(&pair);
+	lag_close(&lag);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +328,7 @@ int main(void)
 		WITH_WORLD(a_window_is_several_times_what_the_path_holds),
 		WITH_WORLD(
 			a_window_stays_where_its_reader_is_slower_than_the_path),
+		WITH_WORLD(bbr_begins_anew_after_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
