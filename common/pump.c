@@ -294,10 +294,13 @@ static void finish_if_broken(struct hybridge_pump *pump)
 	bool is_read = pump->close_received &&
 		       hybridge_conn_half_closes(pump->ws) &&
 		       !hybridge_conn_ended(pump->ws);
+	/* It has left, and is not read any more; what was written found nobody. */
+	bool is_gone = pump->ws_gone && !pump->close_sent;
 
 	if (hybridge_conn_broken(pump->tcp) && (held_back || pump->close_sent))
 		finish(pump, HYBRIDGE_END_TCP_RESET);
-	else if (hybridge_conn_broken(pump->ws) && (held_back || is_read))
+	else if (hybridge_conn_broken(pump->ws) &&
+		 (held_back || is_read || is_gone))
 		finish(pump, HYBRIDGE_END_WS_LOST);
 }
 

@@ -295,17 +295,25 @@ static void check_pending(struct splice *splice)
 			finish(splice, lost((enum splice_side)i));
 }
 
-/* A leg that said its last before it was reset: reading it shows the end, and no more. */
+/*
+ * A leg that said its last before it was reset: reading it shows the end, and no more.  It has
+ * not taken what went to it; our Close it need not take.
+ */
+static bool is_reset_behind_its_end(const struct leg *leg)
+{
+	bool is_open =
+		hybridge_conn_half_closes(leg->conn)
+			? leg->close_in && !hybridge_conn_ended(leg->conn)
+			: leg->gone && !leg->close_out;
+
+	return is_open && hybridge_conn_broken(leg->conn);
+}
+
 static void check_read(struct splice *splice)
 {
-	for (size_t i = 0; i < SPLICE_SIDES && !splice->is_over; i++) {
-		const struct leg *leg = &splice->legs[i];
-
-		if (leg->close_in && hybridge_conn_half_closes(leg->conn) &&
-		    hybridge_conn_broken(leg->conn) &&
-		    !hybridge_conn_ended(leg->conn))
+	for (size_t i = 0; i < SPLICE_SIDES && !splice->is_over; i++)
+		if (is_reset_behind_its_end(&splice->legs[i]))
 			finish(splice, lost((enum splice_side)i));
-	}
 }
 
 static void on_ready(void *owner, struct hybridge_conn *conn)

@@ -109,6 +109,22 @@ static void bytes_for_a_peer_that_left_are_a_reset(void **state)
 	stream_close(&stream);
 }
 
+/* The end of its connection is read behind the bytes that bring the reset. */
+static void bytes_under_way_when_the_peer_left_are_a_reset(void **state)
+{
+	struct stream stream;
+	char c;
+
+	stream_open(*state, &stream, LONG_MS, 0);
+	peer_closes(&stream, HYBRIDGE_WS_NORMAL);
+	assert_int_equal(fixture_recv(stream.fx, stream.app, &c, 1), 0);
+	assert_int_equal(send(stream.app, "lost", 4, MSG_NOSIGNAL), 4);
+	close(stream.peer);
+	stream.peer = -1;
+	assert_end(&stream, HYBRIDGE_END_WS_LOST, 0);
+	stream_close(&stream);
+}
+
 static void a_reset_by_the_program_drops_the_websocket(void **state)
 {
 	struct stream stream;
@@ -425,6 +441,7 @@ int main(void)
 		WITH_LOOP(the_peer_may_end_first),
 		WITH_LOOP(a_peer_that_closes_and_leaves_is_an_orderly_end),
 		WITH_LOOP(bytes_for_a_peer_that_left_are_a_reset),
+		WITH_LOOP(bytes_under_way_when_the_peer_left_are_a_reset),
 		WITH_LOOP(a_reset_by_the_program_drops_the_websocket),
 		WITH_LOOP(a_program_that_dies_half_closed_is_noticed),
 		WITH_LOOP(whatever_else_ends_a_stream_resets_the_program),

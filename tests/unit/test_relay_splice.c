@@ -247,6 +247,27 @@ bytes_for_a_leg_that_left_are_never_taken_for_delivered(void **state)
 	close_pair(&pair);
 }
 
+/* The end of its connection is read behind the bytes that bring the reset. */
+static void bytes_under_way_when_a_leg_left_are_a_reset(void **state)
+{
+	uint8_t frame[64];
+	size_t len =
+		make_frame(frame, HYBRIDGE_WS_BINARY, true, "late", 4, true);
+	struct pair pair;
+
+	open_pair(&pair, *state, PING_MS, 0);
+	say(&pair, SPLICE_SENDER, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	hear(&pair, SPLICE_LISTENER, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	assert_int_equal(
+		send(pair.far[SPLICE_LISTENER], frame, len, MSG_NOSIGNAL), len);
+	close(pair.far[SPLICE_SENDER]);
+	pair.far[SPLICE_SENDER] = -1;
+	hear_reset(&pair, SPLICE_LISTENER);
+	FIXTURE_UNTIL(pair.fx, !pair.splice);
+	assert_int_equal(pair.end, SPLICE_SENDER_LOST);
+	close_pair(&pair);
+}
+
 static void pings_are_answered_here_and_not_passed_on(void **state)
 {
 	struct pair pair;
@@ -418,6 +439,7 @@ int main(void)
 			leg_that_left_after_its_close_still_gets_an_orderly_end),
 		WITH_LOOP(
 			bytes_for_a_leg_that_left_are_never_taken_for_delivered),
+		WITH_LOOP(bytes_under_way_when_a_leg_left_are_a_reset),
 		WITH_LOOP(pings_are_answered_here_and_not_passed_on),
 		WITH_LOOP(pong_waits_for_the_end_of_a_forwarded_frame),
 		WITH_LOOP(offender_gets_1002_and_the_other_a_reset),
