@@ -2,9 +2,10 @@
  * h2_path.c - what a session knows of the network below it, and asks of the kernel.
  *
  * Theory of operation.  A PING with a time stamp comes back after a round trip, or later: the
- * first has often waited for the peer's handshake, and others wait behind bulk, so the
- * shortest counts; but not for ever, for a path may become longer.  While there is bulk it
- * is asked for again and again.
+ * first has often waited for the peer's handshake, and others wait behind bulk and for busy
+ * processes, so the shortest counts; but not for ever, for a path may become longer.  While
+ * there is bulk it is asked for again and again.  Where nobody is between, the kernel knows
+ * it without that waiting: on a busy machine a peer next door would seem far away.
  *
  * A keystroke waits behind what the kernel has not sent, so that is kept short: but not
  * shorter than a long path needs.  The kernel says that a socket is writable when a third of
@@ -17,8 +18,9 @@
  */
 #include "h2_inside.h"
 
+#include <linux/tcp.h> /* libc's tcp_info has no tcpi_min_rtt */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -63,14 +65,33 @@ void h2_path_measure(struct hybridge_h2 *session)
 	(void)nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, stamp);
 }
 
+/* The shortest of some minutes, in microseconds; INT64_MAX: it does not know. */
+static int64_t kernel_round_trip_us(const struct hybridge_h2 *session)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (session->args.is_proxied ||
+	    getsockopt(hybridge_conn_fd(session->conn), IPPROTO_TCP, TCP_INFO,
+		       &info, &len) != 0 ||
+	    len < offsetof(struct tcp_info, tcpi_min_rtt) +
+			    sizeof(info.tcpi_min_rtt) ||
+	    info.tcpi_min_rtt == 0)
+		return INT64_MAX;
+	return info.tcpi_min_rtt;
+}
+
 void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8])
 {
 	int64_t now_us = hybridge_loop_now_us(session->loop);
 	bool is_old = now_us - session->shortest_us > SHORTEST_US;
+	int64_t kernel_us = kernel_round_trip_us(session);
 	int64_t sent_us, took_us;
 
 	memcpy(&sent_us, stamp, sizeof(sent_us));
 	took_us = now_us - sent_us;
+	if (took_us > kernel_us)
+		took_us = kernel_us;
 	if (sent_us <= 0 || took_us < 0 ||
 	    (session->round_trip_us > 0 && !is_old &&
 	     took_us >= session->round_trip_us))

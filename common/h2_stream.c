@@ -82,23 +82,26 @@ static void out_of_patience(struct hybridge_timer *timer)
  * Whether a window, of which half is used up, may hold its stream back: the peer learns of
  * that half a round trip later, and what it then sends is here another half later.  A lost
  * packet, of either way, adds one or two.  An owner that leaves something is slower than
- * the path: a larger window would only hold more.
+ * the path: a larger window would only hold more.  Where another stream has a larger
+ * one, this one would get less than its share.
  */
 static bool holds_back(const struct h2_stream *stream, int64_t now_us)
 {
+	const struct hybridge_h2 *session = stream->session;
 	int64_t took_us = now_us - stream->used_since_us;
+	bool is_fast = session->round_trip_us > H2_NEAR_US &&
+		       took_us < H2_WINDOW_TRIPS * session->round_trip_us;
 
-	return took_us < H2_WINDOW_TRIPS * stream->session->round_trip_us &&
-	       !stream->has_waited && stream->stash.len == 0;
+	return !stream->has_waited && stream->stash.len == 0 &&
+	       (is_fast || stream->window < session->proven_window);
 }
 
 /* What the path has needed before, it needs again. */
 static int32_t larger_window(const struct h2_stream *stream)
 {
-	int32_t twice = 2 * stream->window;
 	int32_t proven = stream->session->proven_window;
 
-	return proven > twice ? proven : twice;
+	return stream->window < proven ? proven : 2 * stream->window;
 }
 
 static void tune_window(struct h2_stream *stream)

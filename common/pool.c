@@ -98,9 +98,12 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 {
 	static const struct hybridge_h2_ops ops = {.ready = on_ready,
 						   .over = on_over};
-	static const struct hybridge_h2_args args = {.ping_ms = PING_MS};
 	struct slot *slot = owner;
 	struct hybridge_pool *pool = slot->pool;
+	const struct hybridge_h2_args args = {
+		.ping_ms = PING_MS,
+		.is_proxied = pool->proxy != NULL,
+	};
 
 	(void)os_errno;
 	(void)err; /* a stream over HTTP/1.1 meets it too, and says so */

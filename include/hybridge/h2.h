@@ -52,9 +52,12 @@ struct hybridge_h2_ops {
  * @streams_max: Server: streams that a client may have open at once
  * @ping_ms:     Ping the peer when it has been silent for so long; it is dead after
  *               three times that
+ * @is_proxied:  Somebody may take our bytes and send them on, so that the kernel's
+ *               round trip is not all of the path's
  */
 struct hybridge_h2_args {
 	bool is_server;
+	bool is_proxied;
 	uint32_t streams_max;
 	uint32_t ping_ms;
 };

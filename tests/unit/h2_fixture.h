@@ -159,12 +159,17 @@ struct pair_args {
 static inline void pair_open_with(struct fixture *fx, struct pair *pair,
 				  const struct pair_args *args)
 {
+	/* Who has the other ends of given sockets hands bytes on. */
 	const struct hybridge_h2_args server = {
 		.is_server = true,
+		.is_proxied = args->sockets != NULL,
 		.streams_max = args->streams_max,
 		.ping_ms = 600000,
 	};
-	const struct hybridge_h2_args client = {.ping_ms = args->ping_ms};
+	const struct hybridge_h2_args client = {
+		.ping_ms = args->ping_ms,
+		.is_proxied = args->sockets != NULL,
+	};
 	int fds[2];
 
 	*pair = (struct pair){.fx = fx, .answer = 200};

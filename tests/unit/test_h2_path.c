@@ -280,6 +280,24 @@ a_window_stays_where_its_reader_is_slower_than_the_path(void **state)
 	lag_close(&lag);
 }
 
+/* However long our own process takes to answer: then eight streams have equal shares. */
+static void a_window_stays_where_the_peer_is_near(void **state)
+{
+	struct world *world = *state;
+	struct flow flow;
+	struct pair pair;
+
+	pair_open(world, &pair, false);
+	flow_open(&flow, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, flow.received >= 64 * SMALL_WINDOW);
+	flow.limit = flow.received;
+	FIXTURE_UNTIL(&world->fx, hybridge_conn_pending(flow.ends[0]) > 0);
+	fixture_step(&world->fx, 20);
+	assert_true(flow.sent - flow.received <= SMALL_WINDOW + 3 * BATCH);
+	flow_close(&flow);
+	pair_close(&pair);
+}
+
 /* What BBR has found out about the path, in bytes a second. */
 static uint64_t bbr_bandwidth(int fd)
 {
@@ -328,6 +346,7 @@ int main(void)
 		WITH_WORLD(a_window_is_several_times_what_the_path_holds),
 		WITH_WORLD(
 			a_window_stays_where_its_reader_is_slower_than_the_path),
+		WITH_WORLD(a_window_stays_where_the_peer_is_near),
 		WITH_WORLD(bbr_begins_anew_after_a_pause),
 	};
 
