@@ -164,7 +164,7 @@ bench: ## measure, beside raw loopback and other tunnels in the same run
 	$(Q)B=$(B) ./bench/run
 
 bench-guard: deps ## count the engine's instructions, and hold them against the baseline
-	$(Q)$(MAKE) --no-print-directory $(B)/bench/guard
+	$(Q)$(MAKE) --no-print-directory programs $(B)/bench/guard $(B)/bench/load $(B)/bench/service
 	$(Q)B=$(B) ./bench/guard
 
 lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone: silent when good

@@ -2,7 +2,7 @@
  * load.c - the client of the measurements; load.h says what each prints.
  *
  *	load bulk HOST PORT up|down SECONDS STREAMS
- *	load ping HOST PORT SECONDS
+ *	load ping HOST PORT SECONDS [COUNT]
  *	load open HOST PORT COUNT IN_FLIGHT SECONDS [hold]
  */
 #include "load.h"
@@ -56,11 +56,13 @@ int load_ping(const struct load_target *target, char **argv)
 	double *us = malloc(PINGS_MAX * sizeof(*us));
 	int fd = load_connect(target, 'E');
 	double start_us = bench_now_us();
+	size_t most = argv[1] ? strtoul(argv[1], NULL, 10) : PINGS_MAX;
 	size_t count = 0;
 
 	if (!us)
 		bench_die("malloc");
-	while (count < PINGS_MAX && (count == 0 || start_us < end_us)) {
+	while (count < most && count < PINGS_MAX &&
+	       (count == 0 || start_us < end_us)) {
 		char byte = 'x';
 		double back_us;
 
@@ -105,7 +107,7 @@ int main(int argc, char **argv)
 		int (*run)(const struct load_target *target, char **argv);
 	} commands[] = {
 		{"bulk", 3, 3, load_bulk},
-		{"ping", 1, 1, load_ping},
+		{"ping", 1, 2, load_ping},
 		{"open", 3, 4, load_open},
 	};
 
@@ -121,7 +123,7 @@ int main(int argc, char **argv)
 		return commands[i].run(&target, argv + 4);
 	}
 	fputs("usage: load bulk HOST PORT up|down SECONDS STREAMS\n"
-	      "       load ping HOST PORT SECONDS\n"
+	      "       load ping HOST PORT SECONDS [COUNT]\n"
 	      "       load open HOST PORT COUNT IN_FLIGHT SECONDS [hold]\n",
 	      stderr);
 	return 64;

@@ -29,13 +29,14 @@ void load_sort(double *values, size_t count);
 /** load_bulk() - up|down SECONDS STREAMS: {"seconds","bytes","least","most"}, the last two of a stream */
 int load_bulk(const struct load_target *target, char **argv);
 
-/** load_ping() - SECONDS: {"count","p50","p90","p99"} in microseconds, one byte there and back */
+/** load_ping() - SECONDS [COUNT]: {"count","p50","p90","p99"} in microseconds, one byte there and back */
 int load_ping(const struct load_target *target, char **argv);
 
 /**
  * load_open() - COUNT IN_FLIGHT SECONDS [hold]: streams, each until its first echoed byte
  *
- * Opens until COUNT or SECONDS is reached.  {"opened","failed","seconds","p50","p90","p99"};
+ * Opens until COUNT or SECONDS is reached.  {"opened","failed","seconds","p50","p90","p99","why"};
+ * "why" is of the first that failed;
  * the percentiles, in microseconds, are from connect() to the echoed byte.  With "hold" the
  * streams stay open until standard input ends; otherwise each is closed at once.
  */

@@ -30,7 +30,21 @@ static struct {
 	struct stream *streams;
 	double *us;
 	size_t begun, opened, failed;
+	char why[128]; /* the first of them failed */
 } self;
+
+/* @call: What failed, with this errno (0: it was an end); NULL: the byte came back. */
+static void end(struct stream *stream, const char *call, int error)
+{
+	stream->over = true;
+	if (!call)
+		self.us[self.opened++] = bench_now_us() - stream->start_us;
+	else if (self.failed++ == 0)
+		snprintf(self.why, sizeof(self.why), "%s: %s", call,
+			 error ? strerror(error) : "end of stream");
+	if (call || !self.hold)
+		close(stream->fd);
+}
 
 static void begin(void)
 {
@@ -45,23 +59,10 @@ static void begin(void)
 	if (connect(stream->fd, (const struct sockaddr *)&self.target->addr,
 		    self.target->len) != 0 &&
 	    errno != EINPROGRESS) {
-		close(stream->fd);
-		stream->over = true;
-		self.failed++;
+		end(stream, "connect", errno);
 		return;
 	}
 	bench_watch(self.epoll, stream->fd, stream);
-}
-
-static void end(struct stream *stream, bool echoed)
-{
-	stream->over = true;
-	if (echoed)
-		self.us[self.opened++] = bench_now_us() - stream->start_us;
-	else
-		self.failed++;
-	if (!echoed || !self.hold)
-		close(stream->fd);
 }
 
 static void go_on(struct stream *stream, uint32_t events)
@@ -73,7 +74,7 @@ static void go_on(struct stream *stream, uint32_t events)
 	if (!stream->asked && (events & EPOLLOUT)) {
 		stream->asked = true;
 		if (send(stream->fd, "Ex", 2, MSG_NOSIGNAL) != 2) {
-			end(stream, false);
+			end(stream, "send", errno);
 			return;
 		}
 	}
@@ -81,7 +82,7 @@ static void go_on(struct stream *stream, uint32_t events)
 		ssize_t n = recv(stream->fd, &byte, 1, 0);
 
 		if (n >= 0 || errno != EAGAIN)
-			end(stream, n == 1);
+			end(stream, n == 1 ? NULL : "recv", n < 0 ? errno : 0);
 	}
 }
 
@@ -100,6 +101,8 @@ static void run(size_t count, size_t in_flight, double end_us)
 			return;
 		n = epoll_wait(self.epoll, events, EVENTS, PATIENCE_MS);
 		if (n <= 0) {
+			snprintf(self.why, sizeof(self.why),
+				 "no answer in %d s", PATIENCE_MS / 1000);
 			self.failed = self.begun - self.opened;
 			return;
 		}
@@ -126,11 +129,11 @@ int load_open(const struct load_target *target, char **argv)
 	seconds = (bench_now_us() - start_us) / 1e6;
 	load_sort(self.us, self.opened);
 	printf("{\"opened\":%zu,\"failed\":%zu,\"seconds\":%.6f,"
-	       "\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f}\n",
+	       "\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"why\":\"%s\"}\n",
 	       self.opened, self.failed, seconds,
 	       load_percentile(self.us, self.opened, 50),
 	       load_percentile(self.us, self.opened, 90),
-	       load_percentile(self.us, self.opened, 99));
+	       load_percentile(self.us, self.opened, 99), self.why);
 	fflush(stdout);
 	while (self.hold && getchar() != EOF)
 		;

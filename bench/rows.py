@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import subprocess
+import sys
 
 import harness
 
@@ -108,7 +109,14 @@ class Bench:
         status = process.wait(seconds)
         if status != 0:
             raise harness.Failure(f"{self.tunnel.name}: {' '.join(process.argv)}: {process.err}")
-        return json.loads(process.out)
+        return self.explained(json.loads(process.out))
+
+    def explained(self, result):
+        """A failure in a table is worth nothing without its reason."""
+        if result.get("failed"):
+            print(f"{self.tunnel.name}: {result['failed']} failed, the first: {result['why']}", file=sys.stderr)
+            print(self.tunnel.complaints(), file=sys.stderr)
+        return result
 
     def run(self, *words):
         """What load printed, and the seconds of CPU that the tunnel took meanwhile."""
@@ -169,7 +177,7 @@ class Bench:
         harness.until(lambda: process.out or not process.alive(), f"{count} streams", 150)
         if not process.alive():
             raise harness.Failure(process.err)
-        return process, json.loads(process.out)
+        return process, self.explained(json.loads(process.out))
 
     def release(self, process):
         process.popen.stdin.close()

@@ -68,6 +68,10 @@ class Tunnel:
     def program(self, name):
         return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
+    def complaints(self):
+        """What its processes have last said that is not usual."""
+        return "\n".join(line for process in self.processes for line in process.err.splitlines()[-3:])
+
     def pids(self):
         return descendants([process.pid for process in self.processes])
 
@@ -110,6 +114,10 @@ class Hybridge(Tunnel):
         app = self.world.app(relay, {"bench": f"{self.host}:{self.port}"})
         self.env = app.env()
         self.processes = [relay, agent, app.sender()]
+
+    def complaints(self):
+        lines = [line for process in self.processes for line in process.err.splitlines()]
+        return "\n".join([line for line in lines if "level=info" not in line][-10:])
 
 
 class Haproxy(Tunnel):

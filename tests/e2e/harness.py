@@ -46,8 +46,11 @@ PYTHON = os.path.realpath(sys.executable)
 MEMCHECK = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"]
 VALGRIND = os.environ.get("VALGRIND", "") not in ("", "0")
 
+# What the daemons are started under.
+WRAPPER = MEMCHECK if VALGRIND else []
+
 # Such tools make everything slower; every deadline is stretched with it.
-SLOWNESS = 10 if VALGRIND else 4 if os.environ.get("SAN") else 1
+SLOWNESS = int(os.environ.get("SLOWNESS") or (10 if VALGRIND else 4 if os.environ.get("SAN") else 1))
 DEADLINE = 20 * SLOWNESS
 
 # What the daemons inherit: nothing of the caller's proxies or HYBRIDGE_ keys.
@@ -117,8 +120,8 @@ class Process:
         read_fd, write_fd = os.pipe() if ready else (-1, -1)
         if ready:
             argv = [*argv, "--ready-fd", str(write_fd)]
-        if VALGRIND and self.name.startswith("hybridge-"):
-            argv = [*MEMCHECK, *argv]
+        if self.name.startswith("hybridge-"):
+            argv = [*WRAPPER, *argv]
         if inside:
             argv = ["nsenter", f"--net={inside}", *argv]
         try:
