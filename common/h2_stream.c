@@ -85,15 +85,16 @@ static void out_of_patience(struct hybridge_timer *timer)
  * the path: a larger window would only hold more.  Where another stream has a larger
  * one, this one would get less than its share.
  */
-static bool holds_back(const struct h2_stream *stream, int64_t now_us)
+static bool is_too_small(const struct h2_stream *stream, int64_t now_us)
 {
 	const struct hybridge_h2 *session = stream->session;
 	int64_t took_us = now_us - stream->used_since_us;
-	bool is_fast = session->round_trip_us > H2_NEAR_US &&
+	bool is_bulk = stream->window < H2_WINDOW_BULK && took_us < H2_BULK_US;
+	bool is_held = session->round_trip_us > H2_NEAR_US &&
 		       took_us < H2_WINDOW_TRIPS * session->round_trip_us;
 
 	return !stream->has_waited && stream->stash.len == 0 &&
-	       (is_fast || stream->window < session->proven_window);
+	       (is_bulk || is_held || stream->window < session->proven_window);
 }
 
 /* What the path has needed before, it needs again. */
@@ -108,7 +109,7 @@ static void tune_window(struct h2_stream *stream)
 {
 	struct hybridge_h2 *session = stream->session;
 	int64_t now_us = hybridge_loop_now_us(session->loop);
-	bool grows = holds_back(stream, now_us);
+	bool grows = is_too_small(stream, now_us);
 	int32_t window = larger_window(stream);
 	size_t by = (size_t)(window - stream->window);
 
