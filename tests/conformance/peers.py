@@ -199,10 +199,10 @@ class RelayWith(Relay):
         self.more = settings
         super().__init__(world, entities)
 
-    def _start(self, world, path, listen):
+    def _start(self, world, path, listen, inside=None):
         self.settings.update(self.more)
         for stem, values in self.files.items():
             name = os.path.join(self.settings["HYBRIDGE_RELAY_DIR"], stem + ".env")
             with open(os.open(name, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
                 file.writelines(f"{key}='{value}'\n" for key, value in values.items())
-        super()._start(world, path, listen)
+        super()._start(world, path, listen, inside)
