@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A relay whose streams are on several threads."""
 
+import contextlib
 import os
 import re
 import signal
@@ -30,8 +31,10 @@ def listening_ports(pid):
     """The TCP ports of 127.0.0.1 that a process listens on."""
     inodes = set()
     for fd in os.listdir(f"/proc/{pid}/fd"):
-        target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        inodes.update(re.findall(r"socket:\[(\d+)\]", target))
+        # A stream's may be gone since the folder was read; a listening one stays.
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            inodes.update(re.findall(r"socket:\[(\d+)\]", target))
     with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table][1:]
     return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and row[9] in inodes}
