@@ -239,10 +239,14 @@ static void on_timer(struct hybridge_timer *timer)
 	struct request *request =
 		hybridge_container(timer, struct request, timer);
 
-	/* A stream of it waits to be accepted; that has its own limit. */
-	if (request->state == SESSION && guest_is_busy(request->guest) &&
-	    hybridge_timer_set(request->relay->loop, timer, IDLE_MS) == 0)
+	if (request->state == SESSION) {
+		/* A stream of it waits to be accepted; that has its own limit. */
+		if (!guest_is_busy(request->guest) ||
+		    hybridge_timer_set(request->relay->loop, timer, IDLE_MS) !=
+			    0)
+			guest_drain(request->guest); /* GOAWAY: all is well */
 		return;
+	}
 	if (request->state == HEAD) {
 		answer_early(request, 408, "the head came too slowly");
 		return;

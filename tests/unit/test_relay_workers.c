@@ -5,6 +5,9 @@
 #include "h2_fixture.h"
 #include "relay_fixture.h"
 
+#include <sys/syscall.h>
+#include <time.h>
+
 #include <hybridge/loop.h>
 
 #include "../../relay/bus.h"
@@ -17,6 +20,17 @@
 #define CONNECT  "/$hc/db?sb-hc-action=connect"
 #define STRANGER "/$hc/db?sb-hc-action=accept&sb-hc-rv=0123"
 #define WORKERS  2
+
+/* Time that passes when a test says so, beyond what passes by itself. */
+static time_t ahead_s;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int ret = (int)syscall(SYS_clock_gettime, clock, now);
+
+	now->tv_sec += ahead_s;
+	return ret;
+}
 
 static const struct caller someone = {.ip = {.family = 4}, .port = 1};
 
@@ -103,6 +117,7 @@ struct visitor {
 	struct hybridge_h2 *session;
 	bool is_ready;
 	unsigned int overs;
+	enum hybridge_code code; /* of its end */
 };
 
 static void visitor_ready(void *owner)
@@ -116,27 +131,35 @@ static void visitor_over(void *owner, const struct hybridge_error *err)
 {
 	struct visitor *visitor = owner;
 
-	(void)err;
 	visitor->session = NULL;
+	visitor->code = err->code;
 	visitor->overs++;
 }
 
-static void start_visit(struct place *place, struct visitor *visitor)
+/* The visitor's own end. */
+static void set_out(struct place *place, struct visitor *visitor, int fd)
 {
 	static const struct hybridge_h2_ops ops = {.ready = visitor_ready,
 						   .over = visitor_over};
 	static const struct hybridge_h2_args args = {.ping_ms = 600000};
-	struct hybridge_conn *conn;
-	int fds[2];
+	struct hybridge_conn *conn =
+		hybridge_conn_new(place->fx.loop, fd, pair_ignore, NULL);
 
 	*visitor = (struct visitor){0};
-	fixture_tcp_pair(fds, 0);
-	conn = hybridge_conn_new(place->fx.loop, fds[1], pair_ignore, NULL);
-	assert_non_null(guest_start(place->relay, conn, &someone, NULL, NULL));
-	conn = hybridge_conn_new(place->fx.loop, fds[0], pair_ignore, NULL);
 	visitor->session =
 		hybridge_h2_new(place->fx.loop, conn, &args, &ops, visitor);
 	assert_non_null(visitor->session);
+}
+
+static void start_visit(struct place *place, struct visitor *visitor)
+{
+	struct hybridge_conn *conn;
+	int fds[2];
+
+	fixture_tcp_pair(fds, 0);
+	conn = hybridge_conn_new(place->fx.loop, fds[1], pair_ignore, NULL);
+	assert_non_null(guest_start(place->relay, conn, &someone, NULL, NULL));
+	set_out(place, visitor, fds[0]);
 }
 
 static void visit(struct place *place, struct visitor *visitor)
@@ -421,6 +444,26 @@ static void a_stream_that_is_stopped_while_it_moves_is_a_reset(void **state)
 	}
 }
 
+/* A sender that finds its spare session closed must not think that the relay is ill. */
+static void a_session_that_nobody_uses_is_shown_out(void **state)
+{
+	struct place *place = *state;
+	struct visitor visitor;
+	int fds[2];
+
+	fixture_tcp_pair(fds, 0);
+	unserved = request_start(place->relay, fds[1], &someone.ip, 1, on_left,
+				 &unserved);
+	assert_non_null(unserved);
+	set_out(place, &visitor, fds[0]);
+	FIXTURE_UNTIL(&place->fx, visitor.is_ready);
+	ahead_s += 61;
+	FIXTURE_UNTIL(&place->fx, visitor.overs);
+	ahead_s -= 61; /* the kernel, which wakes us, did not come along */
+	assert_int_equal(visitor.code, HYBRIDGE_OK);
+	FIXTURE_UNTIL(&place->fx, !unserved && !place->relay->guests);
+}
+
 /* Sessions, senders that wait and streams, in whatever state they are after @ms. */
 static void close_amid(struct place *place, uint32_t ms)
 {
@@ -475,6 +518,7 @@ int main(void)
 		IN_PLACE(
 			a_sender_that_leaves_while_its_stream_moves_is_a_reset),
 		IN_PLACE(a_stream_that_is_stopped_while_it_moves_is_a_reset),
+		IN_PLACE(a_session_that_nobody_uses_is_shown_out),
 		cmocka_unit_test(a_relay_that_is_closed_takes_everything_back),
 	};
 
