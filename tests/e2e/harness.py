@@ -59,8 +59,11 @@ CLEAN_ENV = {
     "LANG": "C.UTF-8",
     "RES_OPTIONS": "timeout:1 attempts:1",
 }
-# HYBRIDGE_HTTP2=off: the same tests, each stream on a connection of its own.
-for _name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "HYBRIDGE_HTTP2"):
+# HTTP2=off: the same tests, each stream on a connection of its own; FAST_CRYPTO=on: by that cipher, wherever we run.
+for _name, _key in (("HTTP2", "HYBRIDGE_HTTP2"), ("FAST_CRYPTO", "HYBRIDGE_FAST_CRYPTO")):
+    if os.environ.get(_name):
+        CLEAN_ENV[_key] = os.environ[_name]
+for _name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
     if _name in os.environ:
         CLEAN_ENV[_name] = os.environ[_name]
 
