@@ -5,6 +5,7 @@
 
 #include <linux/inet_diag.h>
 #include <netinet/tcp.h>
+#include <sys/syscall.h>
 
 #include <utlist.h>
 
@@ -14,6 +15,20 @@
 #define SMALL_WINDOW ((size_t)256 * 1024)
 #define BULK_WINDOW  ((size_t)1024 * 1024)
 #define BATCH        ((size_t)64 * 1024)
+
+/* A kernel that lets nobody have BBR who does not have it: tcp_allowed_congestion_control. */
+static bool bbr_is_denied;
+
+/* NOLINTNEXTLINE(readability-inconsistent-*): glibc's names are reserved */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (bbr_is_denied && level == IPPROTO_TCP && name == TCP_CONGESTION &&
+	    len == 3 && memcmp(value, "bbr", 3) == 0) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
 
 /* What has come out of one end, and is on its way to the other. */
 struct piece {
@@ -310,34 +325,67 @@ static uint64_t bbr_bandwidth(int fd)
 	return (uint64_t)info.bbr.bbr_bw_hi << 32 | info.bbr.bbr_bw_lo;
 }
 
-static void bbr_begins_anew_after_a_pause(void **state)
-{
-	struct world *world = *state;
+/* A transfer under BBR, which has found out something. */
+struct course {
 	struct flow flow;
 	struct pair pair;
-	struct lag lag = {0};
+	struct lag lag;
 	int fd;
+};
 
-	pair_open_lagging(world, &lag, &pair);
-	fd = lag.outer[0];
-	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3) != 0) {
+static void course_close(struct course *course)
+{
+	pair_close(&course->pair);
+	lag_close(&course->lag);
+}
+
+static void course_open(struct world *world, struct course *course)
+{
+	pair_open_lagging(world, &course->lag, &course->pair);
+	course->fd = course->lag.outer[0];
+	if (setsockopt(course->fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3) !=
+	    0) {
 		print_message(
 			"left out: this kernel does not let us have bbr\n");
-		pair_close(&pair);
-		lag_close(&lag);
+		course_close(course);
 		skip();
 	}
-	flow_open(&flow, &pair, SIZE_MAX);
-	FIXTURE_UNTIL(&world->fx, flow.received >= 8 * SMALL_WINDOW);
-	assert_true(bbr_bandwidth(fd) > 0);
-	h2_path_sent(pair.client, BATCH);
-	assert_true(bbr_bandwidth(fd) > 0);
-	pair.client->bulk_us -= 2000000;
-	h2_path_sent(pair.client, BATCH);
-	assert_int_equal(bbr_bandwidth(fd), 0);
-	flow_close(&flow);
-	pair_close(&pair);
-	lag_close(&lag);
+	flow_open(&course->flow, &course->pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, course->flow.received >= 8 * SMALL_WINDOW);
+	assert_true(bbr_bandwidth(course->fd) > 0);
+	h2_path_sent(course->pair.client, BATCH);
+	assert_true(bbr_bandwidth(course->fd) > 0);
+}
+
+static void course_go_on_after_a_pause(struct course *course)
+{
+	course->pair.client->bulk_us -= 2000000;
+	h2_path_sent(course->pair.client, BATCH);
+}
+
+static void bbr_begins_anew_after_a_pause(void **state)
+{
+	struct course course = {0};
+
+	course_open(*state, &course);
+	course_go_on_after_a_pause(&course);
+	assert_int_equal(bbr_bandwidth(course.fd), 0);
+	flow_close(&course.flow);
+	course_close(&course);
+}
+
+/* To be without it from then on would cost more than what it has found out. */
+static void bbr_is_kept_where_it_could_not_be_had_again(void **state)
+{
+	struct course course = {0};
+
+	course_open(*state, &course);
+	bbr_is_denied = true;
+	course_go_on_after_a_pause(&course);
+	bbr_is_denied = false;
+	assert_true(bbr_bandwidth(course.fd) > 0);
+	flow_close(&course.flow);
+	course_close(&course);
 }
 
 int main(void)
@@ -349,6 +397,7 @@ int main(void)
 			a_window_stays_where_its_reader_is_slower_than_the_path),
 		WITH_WORLD(a_window_stays_where_the_peer_is_near),
 		WITH_WORLD(bbr_begins_anew_after_a_pause),
+		WITH_WORLD(bbr_is_kept_where_it_could_not_be_had_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
