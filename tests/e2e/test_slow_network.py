@@ -15,7 +15,9 @@ import servers
 import slow_wire
 import tap
 import transfer
-from harness import PYTHON, World, main, until
+from harness import CLEAN_ENV, PYTHON, World, main, until
+
+CLEAN_ENV.pop("HYBRIDGE_HTTP2", None)
 
 # Connects, says so, and stays until its standard input ends.
 CONNECT = """
