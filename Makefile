@@ -51,7 +51,7 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 SHIM_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/shim/*.c))
 E2E_TOOLS  := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
 FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCHES    := $(B)/bench/load $(B)/bench/service $(B)/bench/aead $(B)/tests/e2e/slow_wire
+BENCHES    := $(B)/bench/load $(B)/bench/service $(B)/bench/floor $(B)/bench/aead $(B)/tests/e2e/slow_wire
 
 SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c \
 	tests/unit/*.c tests/shim/*.c tests/e2e/*.c tests/fuzz/*.c bench/*.c)
@@ -127,6 +127,10 @@ $(B)/bench/load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/load*.c)) $(B)/bench/s
 $(B)/bench/service: $(B)/bench/service.o $(B)/bench/sockets.o
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/bench/floor: $(B)/bench/floor.o $(B)/bench/records.o $(B)/bench/sockets.o $(B)/libcommon.a
+	$(call say,LD    $@)
+	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/bench/guard: $(B)/bench/guard.o $(B)/bench/sockets.o $(filter-out %/main.o,$(call objects,relay)) $(B)/libcommon.a
 	$(call say,LD    $@)

@@ -1,4 +1,4 @@
-"""The tunnels that are measured: ours, the bare loopback, and peers from Debian.
+"""The tunnels that are measured: ours, the bare loopback, the least that one could cost, and peers from Debian.
 
 Each is a class with .name, .host and .port, where a program finds the service;
 .command(argv), which makes a program's command go that way; .env for it; and
@@ -118,6 +118,22 @@ class Hybridge(Tunnel):
     def complaints(self):
         lines = [line for process in self.processes for line in process.err.splitlines()]
         return "\n".join([line for line in lines if "level=info" not in line][-10:])
+
+
+class Floor(Tunnel):
+    """What three processes cost at the least: floor.c."""
+
+    name = "floor"
+    PROGRAM = os.path.join(BUILD, "bench", "floor")
+
+    def start(self):
+        middle = self.say_port("middle")
+        self.add([self.PROGRAM, "far", middle, str(self.service_port)])
+        self.port = int(self.say_port("near", middle))
+
+    def say_port(self, *argv):
+        self.add([self.PROGRAM, *argv])
+        return harness.until(lambda: self.processes[-1].out.strip(), f"the port of {argv[0]}")
 
 
 class Haproxy(Tunnel):
@@ -277,4 +293,4 @@ AllowTcpForwarding yes
         self.add([*argv, "-L", forward, LOOPBACK], [port])
 
 
-ALL = {kind.name: kind for kind in (Raw, Hybridge, Haproxy, Nginx, Ssh, Stunnel)}
+ALL = {kind.name: kind for kind in (Raw, Floor, Hybridge, Haproxy, Nginx, Ssh, Stunnel)}
