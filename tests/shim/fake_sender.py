@@ -91,6 +91,15 @@ class Message:
             assert time.monotonic() < end, "the program does not connect"
             time.sleep(0.0005)
 
+    def wait_until_held(self, pid, timeout=5):
+        """Waits until the program sleeps in its connect(), which nothing has ended."""
+        end = time.monotonic() + timeout
+        self.wait_for_connect(timeout)
+        while not is_asleep(pid):
+            assert time.monotonic() < end, "the program does not wait"
+            time.sleep(0.0005)
+        assert tcp_state(self.app) == TCP_SYN_SENT, "its connect() has ended"
+
     def complete(self):
         """Lets the program's connect() succeed; returns its other end."""
         if self.early:
@@ -121,6 +130,12 @@ class Message:
         for sock in self.sockets:
             sock.close()
         self.sockets = []
+
+
+def is_asleep(pid):
+    """Whether it sleeps in a system call (proc_pid_stat(5))."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
 
 
 def tcp_state(sock):

@@ -4,7 +4,6 @@
 import errno
 import socket
 import struct
-import time
 
 from fake_sender import REFUSED, FakeSender
 from harness import address, client, finish, place
@@ -35,9 +34,7 @@ def test_a_blocking_connect_is_held_until_it_is_completed():
         request = sender.next()
         assert (request.host, request.port) == ("db.corp", 5432)
         assert request.addr == DB and not request.early
-        request.wait_for_connect()
-        time.sleep(0.1)
-        assert program.poll() is None
+        request.wait_until_held(program.pid)
         far = request.complete()
         assert far.recv(10) == b"hi"
         far.sendall(b"there")

@@ -46,8 +46,7 @@ def echo(request):
     far.sendall(far.recv(100))
     far.close()
 with FakeSender("", echo, listener):
-    while True:
-        time.sleep(1)
+    signal.pause()
 """
 
 
