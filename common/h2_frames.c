@@ -65,7 +65,6 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame,
 	if (!stream)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	stream->id = frame->hd.stream_id;
-	stream->is_unborn = true;
 	nghttp2_session_set_stream_user_data(ng, stream->id, stream);
 	if (h2_head_begin(session, stream) == 0)
 		return 0;

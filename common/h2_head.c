@@ -157,7 +157,7 @@ void h2_head_done(struct hybridge_h2 *session)
 		free(request);
 		return;
 	}
-	stream->is_unborn = false;
+	h2_stream_born(stream);
 	if (request->authority.len > 0 &&
 	    !hybridge_http_get(&request->head, "Host", &host))
 		make_up(request, "Host", request->authority);
@@ -281,6 +281,7 @@ struct hybridge_conn *hybridge_h2_open(struct hybridge_h2 *session,
 		hybridge_text_free_secret(lines);
 		return NULL;
 	}
+	h2_stream_born(stream);
 	field(&fields, ":method", hybridge_text_span("CONNECT"), 0);
 	field(&fields, ":protocol", hybridge_text_span("websocket"), 0);
 	field(&fields, ":scheme", hybridge_text_span("https"), 0);

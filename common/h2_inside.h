@@ -71,7 +71,7 @@ struct hybridge_h2 {
 	void *owner;
 	struct hybridge_h2_args args;
 	struct h2_stream *streams;
-	size_t num_streams;
+	size_t num_streams; /* without those unborn */
 	size_t grown; /* by how much windows are above H2_WINDOW, in all */
 	struct h2_request *request; /* NULL: none is coming in */
 	bool is_ready;              /* client: streams may be opened */
@@ -111,7 +111,7 @@ struct h2_stream {
 	struct h2_stream *next;
 	int32_t id;
 	bool eof;       /* the peer's END_STREAM has come */
-	bool is_unborn; /* server: no owner has been told of it yet */
+	bool is_unborn; /* until h2_stream_born() */
 	bool is_refused;
 	bool is_answered;
 	bool is_websocket; /* server: what was asked for */
@@ -182,6 +182,13 @@ void h2_path_sent(struct hybridge_h2 *session, size_t len);
 HYBRIDGE_MUSTUSE struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 						 hybridge_conn_fn *on_ready,
 						 void *owner);
+
+/**
+ * h2_stream_born() - Its owner knows of it: from here on it counts as one of the session's
+ *
+ * A request whose head has only begun does not: nobody answers for it, and nothing waits for it.
+ */
+void h2_stream_born(struct h2_stream *stream);
 
 /** h2_stream_of() - The stream behind a connection that is one */
 static inline struct h2_stream *h2_stream_of(struct hybridge_conn *conn)

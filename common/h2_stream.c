@@ -38,7 +38,8 @@ static void detach(struct h2_stream *stream)
 	if (session->request && session->request->stream == stream)
 		session->request->stream = NULL;
 	session->grown -= (size_t)(stream->window - H2_WINDOW);
-	session->num_streams--;
+	if (!stream->is_unborn)
+		session->num_streams--;
 	DL_DELETE(session->streams, stream);
 	nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
 	stream->session = NULL;
@@ -367,9 +368,15 @@ struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 	stream->conn.patience.fire = out_of_patience;
 	stream->session = session;
 	stream->window = H2_WINDOW;
+	stream->is_unborn = true;
 	DL_APPEND(session->streams, stream);
-	session->num_streams++;
 	return stream;
+}
+
+void h2_stream_born(struct h2_stream *stream)
+{
+	stream->is_unborn = false;
+	stream->session->num_streams++;
 }
 
 void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)

@@ -504,6 +504,41 @@ static void a_session_that_nobody_uses_is_shown_out(void **state)
 	FIXTURE_UNTIL(&place->fx, !unserved && !place->relay->guests);
 }
 
+/* Half a head is no request that is being answered: it must not keep a stranger's place. */
+static void a_session_with_half_a_head_is_shown_out(void **state)
+{
+	static const uint8_t said[] = HYBRIDGE_H2_PREFACE
+		"SM\r\n\r\n"
+		"\0\0\0\4\0\0\0\0\0"      /* SETTINGS */
+		"\0\0\1\1\0\0\0\0\1\x82"; /* HEADERS without END_HEADERS: GET */
+	static const uint8_t heard[] = "\0\0\0\4\1\0\0\0\0"; /* SETTINGS, ACK */
+	struct place *place = *state;
+	uint8_t answer[1000];
+	ssize_t len = 0;
+	int fds[2];
+
+	fixture_tcp_pair(fds, 0);
+	unserved = request_start(place->relay, fds[1], &someone.ip, 1, on_left,
+				 &unserved);
+	assert_non_null(unserved);
+	assert_int_equal(send(fds[0], said, sizeof(said) - 1, 0),
+			 sizeof(said) - 1);
+	while (!memmem(answer, (size_t)len, heard, sizeof(heard) - 1)) {
+		ssize_t n = fixture_recv(&place->fx, fds[0], answer + len,
+					 sizeof(answer) - (size_t)len);
+
+		assert_true(n > 0);
+		len += n;
+	}
+	ahead_s += 61;
+	for (int i = 0; i < 1000 && place->relay->guests; i++)
+		take_turn(place->fx.loop);
+	ahead_s -= 61;
+	assert_null(place->relay->guests);
+	assert_null(unserved);
+	close(fds[0]);
+}
+
 /* Sessions, senders that wait and streams, in whatever state they are after @ms. */
 static void close_amid(struct place *place, uint32_t ms)
 {
@@ -560,6 +595,7 @@ int main(void)
 		IN_PLACE(a_listener_that_breaks_while_it_accepts_is_a_502),
 		IN_PLACE(a_stream_that_is_stopped_while_it_moves_is_a_reset),
 		IN_PLACE(a_session_that_nobody_uses_is_shown_out),
+		IN_PLACE(a_session_with_half_a_head_is_shown_out),
 		cmocka_unit_test(a_relay_that_is_closed_takes_everything_back),
 	};
 
