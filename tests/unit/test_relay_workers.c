@@ -2,11 +2,9 @@
  * test_relay_workers.c - a relay with workers: where sessions go, and what is in the
  * middle of going there.
  */
+#include "fake_clock.h"
 #include "h2_fixture.h"
 #include "relay_fixture.h"
-
-#include <sys/syscall.h>
-#include <time.h>
 
 #include <hybridge/loop.h>
 
@@ -20,18 +18,6 @@
 #define CONNECT  "/$hc/db?sb-hc-action=connect"
 #define STRANGER "/$hc/db?sb-hc-action=accept&sb-hc-rv=0123"
 #define WORKERS  2
-
-/* Time that passes when a test says so, beyond what passes by itself. */
-static _Atomic time_t ahead_s;
-
-/* NOLINTNEXTLINE(readability-inconsistent-*): glibc's names are reserved */
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-	int ret = (int)syscall(SYS_clock_gettime, clock, now);
-
-	now->tv_sec += ahead_s;
-	return ret;
-}
 
 static const struct caller someone = {.ip = {.family = 4}, .port = 1};
 
@@ -461,26 +447,6 @@ static void a_stream_that_is_stopped_while_it_moves_is_a_reset(void **state)
 		close(sender);
 		close(listener);
 	}
-}
-
-struct single_turn {
-	struct hybridge_loop *loop;
-	struct hybridge_task last;
-};
-
-static void run_last(struct hybridge_task *task)
-{
-	hybridge_loop_stop(
-		hybridge_container(task, struct single_turn, last)->loop);
-}
-
-/* One turn without sleep: the kernel, which would wake us, knows nothing of @ahead_s. */
-static void take_turn(struct hybridge_loop *loop)
-{
-	struct single_turn turn = {.loop = loop, .last.run = run_last};
-
-	hybridge_loop_defer(loop, &turn.last);
-	hybridge_loop_run(loop);
 }
 
 /* A sender that finds its spare session closed must not think that the relay is ill. */
