@@ -5,6 +5,7 @@
  *	h2_path.c     measures the network, and tunes the socket to it
  *	h2_frames.c   what nghttp2 tells, and the limits that it is given
  *	h2_stream.c   a stream behind conn.h's calls
+ *	h2_window.c   how much the peer may send of it
  *	h2_head.c     heads of requests and answers
  *	h2_move.c     a session that changes its loop
  */
@@ -224,6 +225,17 @@ void h2_stream_send(struct h2_stream *stream, const uint8_t *head, size_t len);
 
 /** h2_stream_took() - So much of it is with the session */
 void h2_stream_took(struct h2_stream *stream, size_t len, bool end);
+
+/* h2_window.c */
+
+/** h2_window_open() - A stream is new */
+void h2_window_open(struct h2_stream *stream);
+
+/** h2_window_close() - It leaves its session */
+void h2_window_close(struct h2_stream *stream);
+
+/** h2_consume() - So much has left our hands: the peer may send as much again */
+void h2_consume(struct h2_stream *stream, size_t len);
 
 /* h2_head.c */
 

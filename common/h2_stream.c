@@ -37,7 +37,7 @@ static void detach(struct h2_stream *stream)
 		return;
 	if (session->request && session->request->stream == stream)
 		session->request->stream = NULL;
-	session->grown -= (size_t)(stream->window - H2_WINDOW);
+	h2_window_close(stream);
 	if (!stream->is_unborn)
 		session->num_streams--;
 	DL_DELETE(session->streams, stream);
@@ -79,74 +79,6 @@ static void out_of_patience(struct hybridge_timer *timer)
 		reset(h2_stream_of(conn));
 }
 
-/*
- * Whether a window, of which half is used up, may hold its stream back: the peer learns of
- * that half a round trip later, and what it then sends is here another half later.  A lost
- * packet, of either way, adds one or two.  An owner that leaves something is slower than
- * the path: a larger window would only hold more.  Where another stream has a larger
- * one, this one would get less than its share.
- */
-static bool is_too_small(const struct h2_stream *stream, int64_t now_us)
-{
-	const struct hybridge_h2 *session = stream->session;
-	int64_t took_us = now_us - stream->used_since_us;
-	bool is_bulk = stream->window < H2_WINDOW_BULK && took_us < H2_BULK_US;
-	bool is_held = session->round_trip_us > H2_NEAR_US &&
-		       took_us < H2_WINDOW_TRIPS * session->round_trip_us;
-
-	return !stream->has_waited && stream->stash.len == 0 &&
-	       (is_bulk || is_held || stream->window < session->proven_window);
-}
-
-/* What the path has needed before, it needs again. */
-static int32_t larger_window(const struct h2_stream *stream)
-{
-	int32_t proven = stream->session->proven_window;
-
-	return stream->window < proven ? proven : 2 * stream->window;
-}
-
-static void tune_window(struct h2_stream *stream)
-{
-	struct hybridge_h2 *session = stream->session;
-	int64_t now_us = hybridge_loop_now_us(session->loop);
-	bool grows = is_too_small(stream, now_us);
-	int32_t window = larger_window(stream);
-	size_t by = (size_t)(window - stream->window);
-
-	stream->used = 0;
-	stream->used_since_us = now_us;
-	stream->has_waited = stream->stash.len > 0;
-	session->pressed_us = now_us;
-	h2_path_measure(session);
-	if (!grows || window > H2_WINDOW_MAX ||
-	    session->grown + by > H2_WINDOWS_MAX)
-		return;
-	if (nghttp2_session_set_local_window_size(
-		    session->ng, NGHTTP2_FLAG_NONE, stream->id, window) != 0)
-		return;
-	session->grown += by;
-	session->proven_window = window;
-	stream->window = window;
-}
-
-/* So much has left our hands: the peer may send as much again. */
-static void consume(struct h2_stream *stream, size_t len)
-{
-	struct hybridge_h2 *session = stream->session;
-
-	if (!session || len == 0)
-		return;
-	nghttp2_session_consume_stream(session->ng, stream->id, len);
-	if (stream->used_since_us == 0)
-		stream->used_since_us = hybridge_loop_now_us(session->loop);
-	stream->used += (int32_t)len;
-	if (stream->used >= stream->window / 2)
-		tune_window(stream);
-	if (nghttp2_session_want_write(session->ng))
-		h2_send_later(session);
-}
-
 static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
@@ -159,7 +91,7 @@ static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 		stream->lent_len -= n;
 	}
 	if (n > 0) {
-		consume(stream, n);
+		h2_consume(stream, n);
 		return (ssize_t)n;
 	}
 	if (stream->eof && !conn->in_error)
@@ -178,7 +110,7 @@ static ssize_t stream_take(struct hybridge_conn *conn, uint8_t **buf)
 				   &loop_scratch(conn->loop)->lent, buf);
 
 	if (len > 0) {
-		consume(stream, len);
+		h2_consume(stream, len);
 		return (ssize_t)len;
 	}
 	len = stream->lent_len;
@@ -190,7 +122,7 @@ static ssize_t stream_take(struct hybridge_conn *conn, uint8_t **buf)
 	}
 	*buf = stream->lent;
 	stream->lent_len = 0;
-	consume(stream, len);
+	h2_consume(stream, len);
 	return (ssize_t)len;
 }
 
@@ -336,7 +268,7 @@ static void stream_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	conn->draining = true;
 	stream->lent_len = 0;
 	h2_stash_free(&stream->stash);
-	consume(stream, unread);
+	h2_consume(stream, unread);
 }
 
 static const struct conn_ops stream_ops = {
@@ -367,7 +299,7 @@ struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 	stream->conn.ops = &stream_ops;
 	stream->conn.patience.fire = out_of_patience;
 	stream->session = session;
-	stream->window = H2_WINDOW;
+	h2_window_open(stream);
 	stream->is_unborn = true;
 	DL_APPEND(session->streams, stream);
 	return stream;
@@ -386,7 +318,7 @@ void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)
 	bool waits = stream->stash.len > 0;
 
 	if (conn->draining) {
-		consume(stream, len);
+		h2_consume(stream, len);
 		return;
 	}
 	stream->lent = data;
