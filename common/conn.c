@@ -420,6 +420,60 @@ int hybridge_conn_write(struct hybridge_conn *conn, const void *buf, size_t len)
 	return ret;
 }
 
+/* So much of it has been sent; pieces of which nothing is left are dropped. */
+static void advance(struct msghdr *message, size_t sent)
+{
+	while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {
+		sent -= message->msg_iov->iov_len;
+		message->msg_iov->iov_len = 0;
+		message->msg_iov++;
+		message->msg_iovlen--;
+	}
+	if (sent > 0) {
+		message->msg_iov->iov_base =
+			(uint8_t *)message->msg_iov->iov_base + sent;
+		message->msg_iov->iov_len -= sent;
+	}
+}
+
+/* Leaves in @pieces what the kernel does not take; 0, or -1 when broken. */
+static int send_pieces(struct hybridge_conn *conn, struct iovec *pieces,
+		       int num)
+{
+	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)num};
+
+	while (message.msg_iovlen > 0 && conn->writable) {
+		ssize_t n = sendmsg(conn->source.fd, &message, MSG_NOSIGNAL);
+
+		if (n >= 0) {
+			advance(&message, (size_t)n);
+		} else if (errno == EAGAIN) {
+			conn->writable = false;
+		} else if (errno != EINTR) {
+			conn->out_error = errno;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int hybridge_conn_writev(struct hybridge_conn *conn, struct iovec *pieces,
+			 int num)
+{
+	bool goes_at_once = num > 1 && !conn->ops && !conn->ssl &&
+			    conn->out_error == 0 && queue_len(&conn->out) == 0;
+
+	if (goes_at_once && send_pieces(conn, pieces, num) != 0) {
+		errno = conn->out_error;
+		return -1;
+	}
+	for (int i = 0; i < num; i++)
+		if (hybridge_conn_write(conn, pieces[i].iov_base,
+					pieces[i].iov_len) != 0)
+			return -1;
+	return 0;
+}
+
 int hybridge_conn_write_over(struct hybridge_conn *conn, uint8_t *buf,
 			     size_t len)
 {

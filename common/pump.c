@@ -35,6 +35,18 @@
 	((size_t)64 * 1024 - HYBRIDGE_WS_HEADER_MAX - HYBRIDGE_CONN_HEADER)
 #define BATCH_MAX        (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
 #define BATCHES_PER_TURN 4 /* then others have their turn */
+#define RUNS_MAX         8
+#define MOVE_MAX         4096
+
+/**
+ * struct runs - Payload that is to be sent together
+ * @is_open: The last is of the batch that is being looked at
+ */
+struct runs {
+	int num;
+	bool is_open;
+	struct iovec pieces[RUNS_MAX];
+};
 
 struct hybridge_pump {
 	struct hybridge_loop *loop;
@@ -246,37 +258,58 @@ static void on_control(struct hybridge_pump *pump,
 		finish(pump, HYBRIDGE_END_WS_LOST);
 }
 
-static void deliver(struct hybridge_pump *pump, const uint8_t *run, size_t len)
+static void deliver(struct hybridge_pump *pump, struct runs *runs)
 {
-	if (len == 0)
-		return;
-	pump->stats.from_ws += len;
-	if (hybridge_conn_write(pump->tcp, run, len) != 0)
+	int num = runs->num;
+
+	runs->num = 0;
+	runs->is_open = false;
+	if (num > 0 && hybridge_conn_writev(pump->tcp, runs->pieces, num) != 0)
 		finish(pump, HYBRIDGE_END_TCP_RESET);
 }
 
-/* Payload of several frames is moved together: one send() instead of many. */
-static void use_frames(struct hybridge_pump *pump, uint8_t *buf, size_t len)
+/*
+ * Small pieces are moved together, large ones are sent from where they lie.  What is between two
+ * pieces of one batch is this stream's; what is behind a batch may be another's.
+ */
+static void gather(struct hybridge_pump *pump, struct runs *runs,
+		   const struct hybridge_ws_piece *piece)
+{
+	pump->stats.from_ws += piece->len;
+	if (runs->is_open && piece->len <= MOVE_MAX) {
+		struct iovec *last = &runs->pieces[runs->num - 1];
+		uint8_t *end = (uint8_t *)last->iov_base + last->iov_len;
+
+		if (end != piece->data)
+			memmove(end, piece->data, piece->len);
+		last->iov_len += piece->len;
+		return;
+	}
+	if (runs->num == RUNS_MAX)
+		deliver(pump, runs);
+	runs->pieces[runs->num++] = (struct iovec){piece->data, piece->len};
+	runs->is_open = true;
+}
+
+/* Payload of several frames goes out together: one system call instead of many. */
+static void use_frames(struct hybridge_pump *pump, struct runs *runs,
+		       uint8_t *buf, size_t len)
 {
 	struct hybridge_ws_piece piece;
-	uint8_t *run = buf;
-	size_t run_len = 0;
 
+	runs->is_open = false;
 	while (pump->tcp) {
 		enum hybridge_ws_event event =
 			hybridge_ws_next(&pump->reader, &buf, &len, &piece);
 
+		if (event == HYBRIDGE_WS_MORE)
+			return;
 		if (event == HYBRIDGE_WS_DATA) {
-			if (run_len == 0)
-				run = piece.data;
-			else if (run + run_len != piece.data)
-				memmove(run + run_len, piece.data, piece.len);
-			run_len += piece.len;
+			gather(pump, runs, &piece);
 			continue;
 		}
-		deliver(pump, run, run_len);
-		run_len = 0;
-		if (event == HYBRIDGE_WS_MORE || !pump->tcp)
+		deliver(pump, runs);
+		if (!pump->tcp)
 			return;
 		if (event == HYBRIDGE_WS_CONTROL)
 			on_control(pump, &piece);
@@ -307,6 +340,7 @@ static void finish_if_broken(struct hybridge_pump *pump)
 /* One batch; true when there may be more. */
 static bool carry_to_tcp(struct hybridge_pump *pump)
 {
+	struct runs runs = {.num = 0, .is_open = false};
 	uint8_t *buf;
 	ssize_t n;
 
@@ -325,7 +359,9 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	}
 	hybridge_silence_heard(&pump->silence,
 			       hybridge_loop_now_us(pump->loop));
-	use_frames(pump, buf, (size_t)n);
+	use_frames(pump, &runs, buf, (size_t)n);
+	if (pump->tcp)
+		deliver(pump, &runs);
 	return true;
 }
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <openssl/ssl.h>
 
@@ -156,6 +157,13 @@ HYBRIDGE_MUSTUSE int hybridge_conn_write(struct hybridge_conn *conn,
  */
 HYBRIDGE_MUSTUSE int hybridge_conn_write_over(struct hybridge_conn *conn,
 					      uint8_t *buf, size_t len);
+
+/**
+ * hybridge_conn_writev() - As hybridge_conn_write(), of several pieces
+ * @pieces: Changed
+ */
+HYBRIDGE_MUSTUSE int hybridge_conn_writev(struct hybridge_conn *conn,
+					  struct iovec *pieces, int num);
 
 /** hybridge_conn_flush() - Send now what is waiting; 0, or -1 with errno */
 int hybridge_conn_flush(struct hybridge_conn *conn);

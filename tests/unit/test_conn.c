@@ -136,6 +136,67 @@ static void what_the_kernel_does_not_take_is_pending_until_it_does(void **state)
 	close(fds[1]);
 }
 
+/* Pieces of a known stream, one of them empty, in one call. */
+static void write_known_pieces(struct hybridge_conn *conn, size_t len)
+{
+	const size_t ends[] = {1, len / 3, len / 3, len - 1, len};
+	struct iovec pieces[5];
+	uint8_t *buf = malloc(len);
+	size_t at = 0;
+
+	assert_non_null(buf);
+	for (size_t i = 0; i < len; i++)
+		buf[i] = fixture_byte(i);
+	for (size_t i = 0; i < 5; i++) {
+		pieces[i] = (struct iovec){buf + at, ends[i] - at};
+		at = ends[i];
+	}
+	assert_int_equal(hybridge_conn_writev(conn, pieces, 5), 0);
+	free(buf);
+}
+
+static void pieces_go_out_in_order_however_little_the_kernel_takes(void **state)
+{
+	struct fixture *fx = *state;
+	const int buffers[] = {SMALL, 0};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct end end;
+		int fds[2];
+
+		fixture_tcp_pair(fds, buffers[i]);
+		end_open(fx, &end, fds[0]);
+		/* Before the connection is known to be writable, and after. */
+		for (size_t j = 0; j < 3; j++) {
+			write_known_pieces(end.conn, MANY);
+			expect_known(fx, fds[1], MANY);
+		}
+		assert_int_equal(hybridge_conn_pending(end.conn), 0);
+		end_close(&end, HYBRIDGE_CONN_RESET);
+		close(fds[1]);
+	}
+}
+
+static void pieces_for_a_peer_that_left_fail(void **state)
+{
+	struct fixture *fx = *state;
+	struct end end;
+	int fds[2];
+
+	fixture_tcp_pair(fds, 0);
+	end_open(fx, &end, fds[0]);
+	fixture_reset(fds[1]);
+	FIXTURE_UNTIL(fx, end.error == ECONNRESET);
+	for (size_t i = 0; i < 2; i++) {
+		char a[] = "a", b[] = "b";
+		struct iovec pieces[2] = {{a, 1}, {b, 1}};
+
+		assert_int_equal(hybridge_conn_writev(end.conn, pieces, 2), -1);
+		assert_int_equal(errno, EPIPE);
+	}
+	end_close(&end, HYBRIDGE_CONN_RESET);
+}
+
 static void bytes_written_before_the_first_turn_go_out(void **state)
 {
 	struct fixture *fx = *state;
@@ -441,6 +502,9 @@ int main(void)
 		WITH_LOOP(unread_bytes_come_first_and_in_order),
 		WITH_LOOP(
 			what_the_kernel_does_not_take_is_pending_until_it_does),
+		WITH_LOOP(
+			pieces_go_out_in_order_however_little_the_kernel_takes),
+		WITH_LOOP(pieces_for_a_peer_that_left_fail),
 		WITH_LOOP(bytes_written_before_the_first_turn_go_out),
 		WITH_LOOP(an_end_follows_what_is_pending_and_reading_goes_on),
 		WITH_LOOP(an_orderly_close_loses_nothing),
