@@ -340,11 +340,17 @@ bool hybridge_conn_half_closes(const struct hybridge_conn *conn)
 
 ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
+	return conn_read_enough(conn, buf, len, len);
+}
+
+ssize_t conn_read_enough(struct hybridge_conn *conn, uint8_t *buf, size_t len,
+			 size_t enough)
+{
 	if (queue_len(&conn->back) > 0)
 		return (ssize_t)queue_take(&conn->back, buf, len);
 	if (conn->ops)
 		return conn->ops->read(conn, buf, len);
-	return conn->ssl ? conn_tls_read(conn, buf, len)
+	return conn->ssl ? conn_tls_read(conn, buf, len, enough)
 			 : conn_receive(conn, buf, len);
 }
 
@@ -354,29 +360,37 @@ static inline bool has_nothing(const struct hybridge_conn *conn)
 	return !conn->ssl && !conn->readable && conn->in_error == 0;
 }
 
-/* The rarer ways: from what was given back, from what stands in for a socket. */
-static ssize_t take_otherwise(struct hybridge_conn *conn, uint8_t **buf)
+static int take(struct hybridge_conn *conn, struct iovec *bufs, int room)
 {
-	if (queue_len(&conn->back) == 0)
-		return conn->ops->take(conn, buf);
-	*buf = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
-	return hybridge_conn_read(conn, *buf, SCRATCH_PLAIN);
+	uint8_t *plain = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
+	ssize_t n;
+
+	if (conn->ops && queue_len(&conn->back) == 0)
+		return conn->ops->take(conn, bufs, room);
+	if (has_nothing(conn) && queue_len(&conn->back) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	n = hybridge_conn_read(conn, plain, SCRATCH_PLAIN);
+	bufs[0] = (struct iovec){plain, n > 0 ? (size_t)n : 0};
+	return n > 0 ? 1 : (int)n;
 }
 
 ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf)
 {
-	uint8_t *plain;
+	struct iovec one;
+	int n = take(conn, &one, 1);
 
-	if (conn->ops || queue_len(&conn->back) > 0)
-		return take_otherwise(conn, buf);
-	if (has_nothing(conn)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	plain = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
-	*buf = plain;
-	return conn->ssl ? conn_tls_read(conn, plain, SCRATCH_PLAIN)
-			 : conn_receive(conn, plain, SCRATCH_PLAIN);
+	if (n <= 0)
+		return n;
+	*buf = one.iov_base;
+	return (ssize_t)one.iov_len;
+}
+
+int hybridge_conn_take_some(struct hybridge_conn *conn,
+			    struct iovec bufs[static HYBRIDGE_CONN_BATCHES])
+{
+	return take(conn, bufs, HYBRIDGE_CONN_BATCHES);
 }
 
 int hybridge_conn_unread(struct hybridge_conn *conn, const void *buf,
@@ -483,9 +497,7 @@ int hybridge_conn_write_over(struct hybridge_conn *conn, uint8_t *buf,
 
 size_t hybridge_conn_pending(const struct hybridge_conn *conn)
 {
-	size_t len = queue_len(&conn->out);
-
-	return len == 0 || !conn->ops ? len : conn->ops->pending(conn);
+	return conn->ops ? conn->ops->pending(conn) : queue_len(&conn->out);
 }
 
 bool hybridge_conn_hung_up(const struct hybridge_conn *conn)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <openssl/ssl.h>
 
@@ -19,12 +20,13 @@
 /**
  * struct conn_ops - What stands in for the socket of a connection that has none of its
  * own; each does what the call of conn.h does that is named like it
- * @read, @take: After what was given back has been read
+ * @read, @take: After what was given back has been read; @take is hybridge_conn_take_some()
+ *         with @room for no more than that
  * @write: Never with 0 bytes
  */
 struct conn_ops {
 	ssize_t (*read)(struct hybridge_conn *conn, void *buf, size_t len);
-	ssize_t (*take)(struct hybridge_conn *conn, uint8_t **buf);
+	int (*take)(struct hybridge_conn *conn, struct iovec *bufs, int room);
 	int (*write)(struct hybridge_conn *conn, const void *buf, size_t len);
 	int (*write_over)(struct hybridge_conn *conn, uint8_t *buf, size_t len);
 	int (*flush)(struct hybridge_conn *conn);
@@ -108,8 +110,16 @@ int conn_flush_scratch(struct scratch *scratch);
  * owner: its in_error is set when there is no memory for that */
 void conn_stash_scratch(struct scratch *scratch);
 
-/** conn_tls_read() - As hybridge_conn_read() */
-ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len);
+/**
+ * conn_tls_read() - As hybridge_conn_read()
+ * @enough: Reads no further record when it has got so much
+ */
+ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len,
+		      size_t enough);
+
+/** conn_read_enough() - As hybridge_conn_read(), and conn_tls_read() where there is TLS */
+ssize_t conn_read_enough(struct hybridge_conn *conn, uint8_t *buf, size_t len,
+			 size_t enough);
 
 /**
  * conn_tls_write() - Make records of all of it, to be flushed

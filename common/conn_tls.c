@@ -191,14 +191,15 @@ static bool has_nothing(const struct hybridge_conn *conn)
 	       SSL_get_shutdown(conn->ssl) == 0;
 }
 
-ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len)
+ssize_t conn_tls_read(struct hybridge_conn *conn, uint8_t *buf, size_t len,
+		      size_t enough)
 {
 	size_t have = 0;
 	int error = 0;
 
 	forget_errors();
 	/* Whole records: what is sent as a number of them is not torn here. */
-	while (have == 0 || len - have >= SCRATCH_RECORD) {
+	while (have == 0 || (have < enough && len - have >= SCRATCH_RECORD)) {
 		size_t n = 0;
 		int ret;
 

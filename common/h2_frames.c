@@ -19,8 +19,7 @@
 #define LIBRARY_BURST     1000000 /* counted here instead, without those answered */
 #define ACKS_MAX          64 /* of SETTINGS and PING, that wait to be sent */
 #define CONTINUATIONS_MAX 8
-#define STREAMS_OF_SERVER 0                   /* a client lets nobody push */
-#define SILLY             ((size_t)16 * 1024) /* a smaller rest of a large window waits */
+#define STREAMS_OF_SERVER 0 /* a client lets nobody push */
 
 /* Whether once more is too much. */
 static bool overflows(struct h2_bucket *bucket, int64_t now_us, double burst,
@@ -50,6 +49,16 @@ static void count_oddity(struct hybridge_h2 *session)
 static struct h2_stream *get(nghttp2_session *ng, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(ng, id);
+}
+
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head,
+			  void *data)
+{
+	struct hybridge_h2 *session = data;
+
+	(void)ng;
+	session->frame_left = head->type == NGHTTP2_DATA ? head->length : 0;
+	return 0;
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame,
@@ -188,11 +197,16 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
 		   const uint8_t *bytes, size_t len, void *data)
 {
 	struct hybridge_h2 *session = data;
-	struct h2_stream *stream = get(ng, id);
+	struct h2_stream *stream;
 
 	(void)flags;
+	session->frame_left -=
+		len < session->frame_left ? len : session->frame_left;
+	if (session->fresh && session->fresh->id != id)
+		h2_deliver(session);
 	if (!session->conn)
 		return 0;
+	stream = get(ng, id);
 	/* The sum of the streams' windows is the bound; this one is no limit. */
 	nghttp2_session_consume_connection(ng, len);
 	if (stream)
@@ -244,12 +258,16 @@ static ssize_t read_length(nghttp2_session *ng, uint8_t type, int32_t id,
  * (RFC 9293 3.8.6.2.1 calls that the silly window syndrome).  Only where more of the window is
  * surely on its way.
  */
-static bool is_silly(nghttp2_session *ng, size_t left, size_t may)
+static bool is_silly(nghttp2_session *ng, int32_t id, size_t left)
 {
-	return may < SILLY && left > may &&
+	const int32_t whole = (int32_t)H2_FRAME_MAX;
+	int32_t may = nghttp2_session_get_stream_remote_window_size(ng, id);
+
+	return may < whole && left > (size_t)may &&
 	       nghttp2_session_get_remote_settings(
-		       ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) >= 4 * SILLY &&
-	       nghttp2_session_get_remote_window_size(ng) >= (int32_t)SILLY;
+		       ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) >=
+		       4 * H2_FRAME_MAX &&
+	       nghttp2_session_get_remote_window_size(ng) >= whole;
 }
 
 /* NOLINTNEXTLINE(readability-*): nghttp2 gives the signature */
@@ -267,7 +285,7 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buf,
 	if (!stream)
 		return NGHTTP2_ERR_DEFERRED;
 	left = h2_stream_left(stream, &ends);
-	if ((left == 0 && !ends) || is_silly(ng, left, len))
+	if ((left == 0 && !ends) || is_silly(ng, id, left))
 		return NGHTTP2_ERR_DEFERRED;
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (left <= len && ends)
@@ -310,6 +328,8 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
 	if (nghttp2_session_callbacks_new(&calls) != 0)
 		return NULL;
+	nghttp2_session_callbacks_set_on_begin_frame_callback(calls,
+							      on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(
 		calls, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(calls, on_header);

@@ -72,16 +72,19 @@ struct hybridge_h2 {
 	void *owner;
 	struct hybridge_h2_args args;
 	struct h2_stream *streams;
-	size_t num_streams; /* without those unborn */
+	struct h2_stream *held; /* until the connection takes something */
+	size_t num_streams;     /* without those unborn */
 	size_t grown; /* by how much windows are above H2_WINDOW, in all */
 	struct h2_request *request; /* NULL: none is coming in */
 	bool is_ready;              /* client: streams may be opened */
 	bool has_opened;            /* server: a WebSocket, once */
 	bool is_draining;
-	bool is_broken;         /* it could not be written to */
-	bool is_reading;        /* inside nghttp2_session_mem_recv() */
-	bool is_sending;        /* inside nghttp2_session_mem_send() */
-	struct h2_chunk *chunk; /* is_reading: what nghttp2 reads from */
+	bool is_broken;          /* it could not be written to */
+	bool is_reading;         /* inside nghttp2_session_mem_recv() */
+	bool is_sending;         /* inside nghttp2_session_mem_send() */
+	struct h2_chunk *chunk;  /* is_reading: what nghttp2 reads from */
+	size_t frame_left;       /* of the DATA frame that has come in part */
+	struct h2_stream *fresh; /* has bytes in @chunk, and was not told yet */
 	size_t committed;
 	size_t unflushed;
 	unsigned int pass; /* counts the times that everything was offered */
@@ -117,6 +120,10 @@ struct h2_stream {
 	bool is_answered;
 	bool is_websocket; /* server: what was asked for */
 	bool is_stuck;     /* its owner was told that something is pending */
+	bool is_held;      /* likewise, though it is not this stream's */
+	bool has_filled;   /* wrote much since it was flushed last */
+	struct h2_stream *held_prev;
+	struct h2_stream *held_next;
 	unsigned int pass; /* session->pass when something was written last */
 	int heading; /* client: status, while the answer's head comes in */
 	int status;
@@ -128,7 +135,8 @@ struct h2_stream {
 		borrowed; /* what is just being written, with room for a frame's head */
 	size_t borrowed_len;
 	int32_t window;
-	bool has_waited;       /* at @used_since_us something did, in @stash */
+	bool is_left;          /* of what is in @stash, by its owner */
+	bool was_left;         /* at @used_since_us */
 	int32_t used;          /* of the window, since @used_since_us */
 	int64_t used_since_us; /* 0: nothing was used yet */
 };
@@ -204,8 +212,17 @@ h2_stream_view(const struct hybridge_conn *conn)
 	return (const struct h2_stream *)(const void *)conn;
 }
 
-/** h2_stream_came() - Bytes came: lends them to the owner, keeps what it does not take */
+/**
+ * h2_stream_came() - Bytes came; h2_deliver() tells the owner
+ * No other stream may be session->fresh.
+ */
 void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len);
+
+/** h2_deliver() - Lend what has come to its owner, and keep what that does not take */
+void h2_deliver(struct hybridge_h2 *session);
+
+/** h2_streams_let_go() - The connection takes bytes again: those held back go on */
+void h2_streams_let_go(struct hybridge_h2 *session);
 
 /** h2_stream_ended() - The peer's END_STREAM came */
 void h2_stream_ended(struct h2_stream *stream);

@@ -13,8 +13,7 @@ static void leave_chunk(struct hybridge_h2 *session)
 {
 	struct scratch *scratch = loop_scratch(session->loop);
 
-	h2_chunk_drop(scratch->lent); /* nobody works on it in a task */
-	scratch->lent = NULL;
+	h2_lent_drop(scratch); /* nobody works on it in a task */
 	if (!scratch->frames || scratch->frames->refs == 1)
 		return;
 	h2_chunk_drop(scratch->frames);

@@ -187,6 +187,20 @@ static void run_flush(struct hybridge_task *task)
 	}
 }
 
+/*
+ * How much to read, so that it ends where a frame does, if those to come are as long as bulk's:
+ * a frame in two pieces stays in two all the way.
+ */
+static size_t whole_frames(const struct hybridge_h2 *session)
+{
+	size_t frame = HYBRIDGE_CONN_HEADER + H2_FRAME_MAX;
+	size_t room = SCRATCH_PLAIN > session->frame_left
+			      ? SCRATCH_PLAIN - session->frame_left
+			      : 0;
+
+	return session->frame_left + room / frame * frame - WORTH_A_RECORD;
+}
+
 /* A batch; true when there may be more. */
 static bool read_some(struct hybridge_h2 *session)
 {
@@ -194,16 +208,14 @@ static bool read_some(struct hybridge_h2 *session)
 	struct h2_chunk *chunk;
 	ssize_t n, used;
 
-	/* Whoever worked on it has returned. */
-	h2_chunk_drop(scratch->lent);
-	scratch->lent = NULL;
+	h2_lent_drop(scratch);
 	chunk = h2_chunk_fresh(&scratch->frames);
 	if (!chunk) {
 		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
 		return false;
 	}
-	n = hybridge_conn_read(session->conn, chunk->bytes + SCRATCH_HEAD,
-			       SCRATCH_PLAIN);
+	n = conn_read_enough(session->conn, chunk->bytes + SCRATCH_HEAD,
+			     SCRATCH_PLAIN, whole_frames(session));
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n == 0 && session->is_draining && session->num_streams == 0) {
@@ -223,6 +235,7 @@ static bool read_some(struct hybridge_h2 *session)
 	used = nghttp2_session_mem_recv(session->ng,
 					chunk->bytes + SCRATCH_HEAD, (size_t)n);
 	session->is_reading = false;
+	h2_deliver(session);
 	if (used < 0)
 		h2_lose(session, EPROTO, HYBRIDGE_EPROTOCOL,
 			nghttp2_strerror((int)used));
@@ -238,6 +251,8 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 		reads++;
 	if (reads == READS_PER_TURN && session->conn)
 		hybridge_conn_again(conn);
+	if (session->conn && hybridge_conn_pending(conn) == 0)
+		h2_streams_let_go(session);
 	/* At the end of the turn, unless others wait for it already. */
 	if (session->conn && (nghttp2_session_want_write(session->ng) ||
 			      !nghttp2_session_want_read(session->ng)))

@@ -43,6 +43,14 @@ void h2_chunk_drop(struct h2_chunk *chunk)
 		free(chunk);
 }
 
+void h2_lent_drop(struct scratch *scratch)
+{
+	for (size_t i = 0; i < HYBRIDGE_CONN_BATCHES; i++) {
+		h2_chunk_drop(scratch->lent[i]);
+		scratch->lent[i] = NULL;
+	}
+}
+
 static void append(struct h2_stash *stash, struct h2_piece *piece)
 {
 	if (stash->last)
@@ -104,8 +112,10 @@ static int copy(struct h2_stash *stash, const uint8_t *data, size_t len)
 int h2_stash_add(struct h2_stash *stash, struct h2_chunk *chunk, uint8_t *data,
 		 size_t len)
 {
-	int ret = len >= STAYS ? pin(stash, chunk, data, len)
-			       : copy(stash, data, len);
+	const struct h2_piece *before = stash->last;
+	bool is_pinned = before && before->chunk == chunk && len >= ROOM;
+	int ret = len >= STAYS || is_pinned ? pin(stash, chunk, data, len)
+					    : copy(stash, data, len);
 
 	if (ret == 0)
 		stash->len += len;
@@ -123,6 +133,11 @@ static void drop_first(struct h2_stash *stash)
 	free(piece);
 }
 
+static bool can_be_lent(const struct h2_piece *piece)
+{
+	return piece->chunk && piece->has_head;
+}
+
 size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len)
 {
 	uint8_t *to = buf;
@@ -132,6 +147,8 @@ size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len)
 		struct h2_piece *piece = stash->first;
 		size_t n = piece->len < len - done ? piece->len : len - done;
 
+		if (done > 0 && can_be_lent(piece))
+			break;
 		memcpy(to + done, piece->at, n);
 		piece->at += n;
 		piece->len -= n;
@@ -149,7 +166,7 @@ size_t h2_stash_lend(struct h2_stash *stash, struct h2_chunk **lent,
 	const struct h2_piece *piece = stash->first;
 	size_t len;
 
-	if (!piece || !piece->chunk || !piece->has_head)
+	if (!piece || !can_be_lent(piece))
 		return 0;
 	len = piece->len;
 	h2_chunk_drop(*lent);

@@ -41,6 +41,9 @@ struct h2_chunk *h2_chunk_fresh(struct h2_chunk **kept);
 /** h2_chunk_drop() - One holder less; NULL is fine */
 void h2_chunk_drop(struct h2_chunk *chunk);
 
+/** h2_lent_drop() - Whoever worked on what is lent has returned */
+void h2_lent_drop(struct scratch *scratch);
+
 /**
  * h2_stash_add() - Keep bytes
  * @data: Inside @chunk
@@ -51,7 +54,8 @@ HYBRIDGE_MUSTUSE int h2_stash_add(struct h2_stash *stash,
 				  struct h2_chunk *chunk, uint8_t *data,
 				  size_t len);
 
-/** h2_stash_take() - Move up to @len bytes from the front to @buf; how many */
+/** h2_stash_take() - Move up to @len bytes from the front to @buf, none of a piece behind the
+ * first that can be lent; how many */
 size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len);
 
 /**

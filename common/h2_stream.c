@@ -2,11 +2,13 @@
  * h2_stream.c - one stream of an HTTP/2 session, behind conn.h's calls.
  *
  * Theory of operation.  What comes is lent to the owner where it lies, in the
- * session's chunk, and only what it leaves is kept (@stash): at most a window, for
- * windows open as the owner reads.  What is written goes out with what other streams
+ * session's chunk, all of a chunk's at once, and only what it leaves is kept (@stash): at most a
+ * window, for windows open as the owner reads.  What is written goes out with what other streams
  * write in this turn; a large piece goes at once, from where it lies.  What flow
  * control or the connection does not take is kept (conn.out), and then the owner is told
- * that something is pending (@is_stuck), and called when it has gone.
+ * that something is pending (@is_stuck), and called when it has gone.  Whoever has filled the
+ * connection is told the same (@is_held), though nothing of it is kept here: what it would
+ * write next is better left where it is.
  */
 #include "h2_inside.h"
 
@@ -28,6 +30,28 @@ static void nobody_ready(void *owner, struct hybridge_conn *conn)
 	(void)conn;
 }
 
+/* What it would write would wait here, instead of where it comes from. */
+static void hold_back(struct h2_stream *stream)
+{
+	if (stream->is_held)
+		return;
+	stream->is_held = true;
+	DL_APPEND2(stream->session->held, stream, held_prev, held_next);
+}
+
+static void let_go(struct h2_stream *stream)
+{
+	stream->is_held = false;
+	DL_DELETE2(stream->session->held, stream, held_prev, held_next);
+	hybridge_conn_again(&stream->conn);
+}
+
+void h2_streams_let_go(struct hybridge_h2 *session)
+{
+	while (session->held)
+		let_go(session->held);
+}
+
 /* From here on HTTP/2's callbacks do not find it. */
 static void detach(struct h2_stream *stream)
 {
@@ -37,6 +61,10 @@ static void detach(struct h2_stream *stream)
 		return;
 	if (session->request && session->request->stream == stream)
 		session->request->stream = NULL;
+	if (stream->is_held)
+		let_go(stream);
+	if (session->fresh == stream)
+		session->fresh = NULL;
 	h2_window_close(stream);
 	if (!stream->is_unborn)
 		session->num_streams--;
@@ -100,30 +128,50 @@ static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 	return -1;
 }
 
-/* In place, unless what lies before it is another stream's, or it was little that waited. */
-static ssize_t stream_take(struct hybridge_conn *conn, uint8_t **buf)
+/* Whether what has just come can be used where it lies: what is before it nobody needs. */
+static bool is_free_standing(const struct h2_stream *stream)
 {
-	struct h2_stream *stream = h2_stream_of(conn);
 	const struct h2_chunk *chunk =
 		stream->session ? stream->session->chunk : NULL;
-	size_t len = h2_stash_lend(&stream->stash,
-				   &loop_scratch(conn->loop)->lent, buf);
 
-	if (len > 0) {
-		h2_consume(stream, len);
-		return (ssize_t)len;
+	return stream->lent_len > 0 && chunk && stream->stash.len == 0 &&
+	       (size_t)(stream->lent - chunk->bytes) >=
+		       chunk->pinned + SCRATCH_HEAD;
+}
+
+/* In place, unless what lies before it is another stream's, or it was little that waited. */
+static int stream_take(struct hybridge_conn *conn, struct iovec *bufs, int room)
+{
+	struct h2_stream *stream = h2_stream_of(conn);
+	struct scratch *scratch = loop_scratch(conn->loop);
+	uint8_t *plain = scratch->plain + SCRATCH_HEAD;
+	size_t used = 0;
+	int num = 0;
+
+	h2_lent_drop(scratch);
+	for (; num < room; num++) {
+		uint8_t *buf;
+		size_t len = h2_stash_lend(&stream->stash, &scratch->lent[num],
+					   &buf);
+
+		if (len == 0)
+			break;
+		bufs[num] = (struct iovec){buf, len};
+		used += len;
 	}
-	len = stream->lent_len;
-	if (len == 0 || !chunk || stream->stash.len > 0 ||
-	    (size_t)(stream->lent - chunk->bytes) <
-		    chunk->pinned + SCRATCH_HEAD) {
-		*buf = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
-		return stream_read(conn, *buf, SCRATCH_PLAIN);
+	if (num < room && is_free_standing(stream)) {
+		bufs[num++] = (struct iovec){stream->lent, stream->lent_len};
+		used += stream->lent_len;
+		stream->lent_len = 0;
 	}
-	*buf = stream->lent;
-	stream->lent_len = 0;
-	h2_consume(stream, len);
-	return (ssize_t)len;
+	if (num == 0) {
+		ssize_t n = stream_read(conn, plain, SCRATCH_PLAIN);
+
+		bufs[0] = (struct iovec){plain, n > 0 ? (size_t)n : 0};
+		return n > 0 ? 1 : (int)n;
+	}
+	h2_consume(stream, used);
+	return num;
 }
 
 static bool goes_at_once(const struct h2_stream *stream, size_t len)
@@ -205,6 +253,7 @@ static int stream_write_over(struct hybridge_conn *conn, uint8_t *buf,
 	h2_send(stream->session);
 	left = stream->borrowed_len;
 	stream->borrowed_len = 0;
+	stream->has_filled = true;
 	if (left == 0 && conn->out_error == 0)
 		return 0;
 	if (!may_write(conn))
@@ -215,13 +264,18 @@ static int stream_write_over(struct hybridge_conn *conn, uint8_t *buf,
 
 static int stream_flush(struct hybridge_conn *conn)
 {
-	struct hybridge_h2 *session = h2_stream_of(conn)->session;
+	struct h2_stream *stream = h2_stream_of(conn);
+	struct hybridge_h2 *session = stream->session;
 
 	/* What fits into one send() waits for the end of the turn. */
 	if (session && session->unflushed >= FLUSH_AT && !session->is_sending) {
 		session->unflushed = 0;
 		(void)hybridge_conn_flush(session->conn);
 	}
+	if (session && stream->has_filled &&
+	    hybridge_conn_pending(session->conn) > 0)
+		hold_back(stream);
+	stream->has_filled = false;
 	if (conn->out_error == 0)
 		return 0;
 	errno = conn->out_error;
@@ -234,8 +288,8 @@ static size_t stream_pending(const struct hybridge_conn *conn)
 
 	if (!stream->session || stream->is_stuck ||
 	    stream->pass != stream->session->pass)
-		return queue_len(&conn->out);
-	return 0;
+		return queue_len(&conn->out) + stream->is_held;
+	return stream->is_held;
 }
 
 static int stream_end(struct hybridge_conn *conn)
@@ -311,30 +365,60 @@ void h2_stream_born(struct h2_stream *stream)
 	stream->session->num_streams++;
 }
 
+static void keep_piece(struct h2_stream *stream, uint8_t *data, size_t len)
+{
+	if (len == 0 || h2_stash_add(&stream->stash, stream->session->chunk,
+				     data, len) == 0)
+		return;
+	stream->conn.in_error = ENOMEM;
+	hybridge_conn_again(&stream->conn);
+}
+
+static void keep_lent(struct h2_stream *stream)
+{
+	size_t len = stream->lent_len;
+
+	stream->lent_len = 0;
+	keep_piece(stream, stream->lent, len);
+}
+
+/*
+ * The owner is told of all that has come for it with a chunk, but before anything is told to
+ * another: what lies before a stream's bytes in the chunk is then either done with or pinned.
+ */
 void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)
 {
-	struct hybridge_conn *conn = &stream->conn;
-	struct h2_chunk *chunk = stream->session->chunk;
-	bool waits = stream->stash.len > 0;
+	struct hybridge_h2 *session = stream->session;
 
-	if (conn->draining) {
+	if (stream->conn.draining) {
 		h2_consume(stream, len);
+	} else if (session->fresh == stream) {
+		keep_lent(stream);
+		keep_piece(stream, data, len);
+	} else if (stream->stash.len > 0) {
+		/* An owner that left something knows that there is more. */
+		keep_piece(stream, data, len);
+	} else {
+		stream->lent = data;
+		stream->lent_len = len;
+		session->fresh = stream;
+	}
+}
+
+void h2_deliver(struct hybridge_h2 *session)
+{
+	struct h2_stream *stream = session->fresh;
+	struct hybridge_conn *conn;
+
+	if (!stream)
 		return;
-	}
-	stream->lent = data;
-	stream->lent_len = len;
-	/* An owner that left something knows that there is more. */
-	if (!waits) {
-		hybridge_loop_cancel(conn->loop, &conn->again);
-		conn->on_ready(conn->owner, conn);
-	}
-	if (stream->lent_len > 0 &&
-	    h2_stash_add(&stream->stash, chunk, stream->lent,
-			 stream->lent_len) != 0) {
-		conn->in_error = ENOMEM;
-		hybridge_conn_again(conn);
-	}
-	stream->lent_len = 0;
+	session->fresh = NULL;
+	conn = &stream->conn;
+	hybridge_loop_cancel(conn->loop, &conn->again);
+	conn->on_ready(conn->owner, conn);
+	if (stream->session)
+		keep_lent(stream);
+	stream->is_left = stream->stash.len > 0;
 }
 
 void h2_stream_ended(struct h2_stream *stream)
@@ -353,6 +437,7 @@ void h2_stream_gone(struct h2_stream *stream, int os_errno)
 		release(stream);
 		return;
 	}
+	keep_lent(stream);
 	detach(stream);
 	if (os_errno != 0) {
 		conn->failed = true;

@@ -35,7 +35,7 @@ static bool is_too_small(const struct h2_stream *stream, int64_t now_us)
 	bool is_held = session->round_trip_us > H2_NEAR_US &&
 		       took_us < H2_WINDOW_TRIPS * session->round_trip_us;
 
-	return !stream->has_waited && stream->stash.len == 0 &&
+	return !stream->was_left && !stream->is_left &&
 	       (is_bulk || is_held || stream->window < session->proven_window);
 }
 
@@ -65,7 +65,7 @@ static void tune(struct h2_stream *stream)
 		enlarge(stream);
 	stream->used = 0;
 	stream->used_since_us = now_us;
-	stream->has_waited = stream->stash.len > 0;
+	stream->was_left = stream->is_left;
 	session->pressed_us = now_us;
 	h2_path_measure(session);
 }
@@ -74,6 +74,7 @@ void h2_consume(struct h2_stream *stream, size_t len)
 {
 	struct hybridge_h2 *session = stream->session;
 
+	stream->is_left = stream->is_left && stream->stash.len > 0;
 	if (!session || len == 0)
 		return;
 	nghttp2_session_consume_stream(session->ng, stream->id, len);

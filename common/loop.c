@@ -302,7 +302,7 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 		close(loop->alarm.fd);
 	h2_chunk_drop(loop->scratch.frames);
 	free(loop->scratch.request);
-	h2_chunk_drop(loop->scratch.lent);
+	h2_lent_drop(&loop->scratch);
 	timer_heap_free(&loop->timers);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop);

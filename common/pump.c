@@ -340,13 +340,13 @@ static void finish_if_broken(struct hybridge_pump *pump)
 /* One batch; true when there may be more. */
 static bool carry_to_tcp(struct hybridge_pump *pump)
 {
+	struct iovec bufs[HYBRIDGE_CONN_BATCHES];
 	struct runs runs = {.num = 0, .is_open = false};
-	uint8_t *buf;
-	ssize_t n;
+	int n;
 
 	if (!pump->tcp || pump->ws_gone || hybridge_conn_pending(pump->tcp) > 0)
 		return false;
-	n = hybridge_conn_take(pump->ws, &buf);
+	n = hybridge_conn_take_some(pump->ws, bufs);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n == 0 && pump->close_received) {
@@ -359,7 +359,8 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	}
 	hybridge_silence_heard(&pump->silence,
 			       hybridge_loop_now_us(pump->loop));
-	use_frames(pump, &runs, buf, (size_t)n);
+	for (int i = 0; i < n && pump->tcp; i++)
+		use_frames(pump, &runs, bufs[i].iov_base, bufs[i].iov_len);
 	if (pump->tcp)
 		deliver(pump, &runs);
 	return true;

@@ -13,7 +13,8 @@
 struct h2_chunk;
 struct h2_request;
 
-#define SCRATCH_IN     (128 * 1024)
+#define SCRATCH_IN \
+	(8 * (16 * 1024 + 22)) /* eight full records, with their heads */
 #define SCRATCH_OUT    (192 * 1024)
 #define SCRATCH_HEAD   HYBRIDGE_CONN_HEAD
 #define SCRATCH_PLAIN  ((size_t)128 * 1024)
@@ -26,7 +27,7 @@ struct h2_request;
  * @plain:     What a pump or splice has just read, until it returns
  * @frames:    What an HTTP/2 session has just read, until its streams have seen it; owned,
  *             NULL before the first
- * @lent:      What a stream's owner works on, until it returns; owned, or NULL
+ * @lent:      What a stream's owner works on, until it returns; each owned, or NULL
  * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
  * @request:   Memory for the head of an HTTP/2 request, while none is coming in; owned, or NULL
  * @draining:  Connections that were closed in good order and are not gone yet
@@ -43,7 +44,7 @@ struct scratch {
 	uint8_t plain[SCRATCH_HEAD + SCRATCH_PLAIN];
 	size_t gathered_len;
 	struct h2_chunk *frames;
-	struct h2_chunk *lent;
+	struct h2_chunk *lent[HYBRIDGE_CONN_BATCHES];
 	struct h2_request *request;
 	uint8_t gathered[SCRATCH_RECORD];
 };

@@ -36,10 +36,12 @@ static ssize_t stand_in_read(struct hybridge_conn *conn, void *buf, size_t len)
 	return -1;
 }
 
-static ssize_t stand_in_take(struct hybridge_conn *conn, uint8_t **buf)
+static int stand_in_take(struct hybridge_conn *conn, struct iovec *bufs,
+			 int room)
 {
 	(void)conn;
-	(void)buf;
+	(void)bufs;
+	(void)room;
 	errno = EAGAIN;
 	return -1;
 }

@@ -129,6 +129,17 @@ ssize_t hybridge_conn_read(struct hybridge_conn *conn, void *buf, size_t len);
  */
 ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf);
 
+/** HYBRIDGE_CONN_BATCHES - Most batches that are taken at once */
+#define HYBRIDGE_CONN_BATCHES 4
+
+/**
+ * hybridge_conn_take_some() - As hybridge_conn_take(), of what came together
+ * @bufs: Set to where each batch is, in order
+ * Return: their number; 0 at the end of the stream; -1 with errno
+ */
+int hybridge_conn_take_some(struct hybridge_conn *conn,
+			    struct iovec bufs[static HYBRIDGE_CONN_BATCHES]);
+
 /**
  * hybridge_conn_unread() - Put bytes back in front of what will be read next
  * Return: 0, or -1 when out of memory

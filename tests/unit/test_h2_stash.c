@@ -14,8 +14,9 @@
 
 #include "../../common/h2_stash.h"
 
-#define LARGE ((size_t)40 * 1024)
-#define FRAME ((size_t)9) /* an HTTP/2 frame's head lies between two pieces */
+#define LARGE  ((size_t)40 * 1024)
+#define LITTLE ((size_t)2000)
+#define FRAME  ((size_t)9) /* an HTTP/2 frame's head lies between two pieces */
 
 struct world {
 	struct h2_chunk *kept;
@@ -152,6 +153,34 @@ static void little_is_copied_and_not_lent(void **state)
 	expect_taken(&stash, 20, 2);
 }
 
+static void little_behind_a_piece_of_its_own_chunk_stays_there(void **state)
+{
+	struct world *world = *state;
+	struct h2_stash stash = {0};
+
+	come(world, &stash, LARGE, 1);
+	come(world, &stash, LITTLE, 2);
+	come(world, &stash, LARGE, 3);
+	expect_all(lend(world, &stash, LARGE), LARGE, 1);
+	expect_all(lend(world, &stash, LITTLE), LITTLE, 2);
+	expect_all(lend(world, &stash, LARGE), LARGE, 3);
+	assert_int_equal(stash.len, 0);
+}
+
+static void what_can_be_lent_is_not_read_along_with_what_cannot(void **state)
+{
+	struct world *world = *state;
+	struct h2_stash stash = {0};
+	uint8_t buf[100];
+
+	come(world, &stash, 10, 1);
+	come(world, &stash, LARGE, 2);
+	assert_int_equal(h2_stash_take(&stash, buf, sizeof(buf)), 10);
+	expect_all(buf, 10, 1);
+	expect_all(lend(world, &stash, LARGE), LARGE, 2);
+	assert_int_equal(stash.len, 0);
+}
+
 static void the_rest_of_a_piece_that_was_begun_is_lent(void **state)
 {
 	struct world *world = *state;
@@ -188,6 +217,8 @@ int main(void)
 		WITH_WORLD(
 			a_piece_between_two_of_another_stream_spoils_neither),
 		WITH_WORLD(little_is_copied_and_not_lent),
+		WITH_WORLD(little_behind_a_piece_of_its_own_chunk_stays_there),
+		WITH_WORLD(what_can_be_lent_is_not_read_along_with_what_cannot),
 		WITH_WORLD(the_rest_of_a_piece_that_was_begun_is_lent),
 		WITH_WORLD(a_chunk_is_read_into_again_when_nobody_holds_it),
 	};
