@@ -21,8 +21,8 @@
 #include "h2_stash.h"
 
 /*
- * A DATA frame holds a whole WebSocket frame of ours with its header, and fills four TLS
- * records; no frame of another stream waits for more than that.
+ * A DATA frame holds a whole WebSocket frame of ours with its header, in four TLS records at
+ * most; no frame of another stream waits for more than that.
  */
 #define H2_FRAME_MAX   ((uint32_t)64 * 1024 - HYBRIDGE_CONN_HEADER)
 #define H2_WINDOW      ((int32_t)256 * 1024) /* of a stream, to begin with */

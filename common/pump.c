@@ -30,9 +30,17 @@
 
 #include "scratch.h"
 
-/* With its header and those of the connection it fills four TLS records. */
-#define FRAME_MAX \
-	((size_t)64 * 1024 - HYBRIDGE_WS_HEADER_MAX - HYBRIDGE_CONN_HEADER)
+/*
+ * A frame in four TLS records fits into the largest packet that is made (64 KiB, headers of IP
+ * and TCP and all): the few bytes that are too many would be a packet by themselves, with all
+ * that a packet costs.
+ */
+#define PACKET_MAX \
+	((size_t)64 * 1024 - 1 - 40 - 32) /* IPv6; TCP with time stamps */
+#define RECORD_HEAD ((size_t)22)          /* of TLS 1.3, with its tag */
+#define FRAME_MAX                                              \
+	(PACKET_MAX - 4 * RECORD_HEAD - HYBRIDGE_CONN_HEADER - \
+	 HYBRIDGE_WS_HEADER_MAX)
 #define BATCH_MAX        (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
 #define BATCHES_PER_TURN 4 /* then others have their turn */
 #define RUNS_MAX         8

@@ -13,8 +13,8 @@
 struct h2_chunk;
 struct h2_request;
 
-#define SCRATCH_IN \
-	(8 * (16 * 1024 + 22)) /* eight full records, with their heads */
+/* Eight full records, with their heads. */
+#define SCRATCH_IN     (8 * (16 * 1024 + 22))
 #define SCRATCH_OUT    (192 * 1024)
 #define SCRATCH_HEAD   HYBRIDGE_CONN_HEAD
 #define SCRATCH_PLAIN  ((size_t)128 * 1024)
