@@ -360,37 +360,63 @@ static inline bool has_nothing(const struct hybridge_conn *conn)
 	return !conn->ssl && !conn->readable && conn->in_error == 0;
 }
 
-static int take(struct hybridge_conn *conn, struct iovec *bufs, int room)
+/* The rarer ways: from what was given back, from what stands in for a socket. */
+static int take_otherwise(struct hybridge_conn *conn, int room)
 {
-	uint8_t *plain = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
+	struct scratch *scratch = loop_scratch(conn->loop);
 	ssize_t n;
 
-	if (conn->ops && queue_len(&conn->back) == 0)
-		return conn->ops->take(conn, bufs, room);
-	if (has_nothing(conn) && queue_len(&conn->back) == 0) {
+	if (queue_len(&conn->back) == 0)
+		return conn->ops->take(conn, scratch->taken, room);
+	n = hybridge_conn_read(conn, scratch->plain + SCRATCH_HEAD,
+			       SCRATCH_PLAIN);
+	scratch->taken[0] =
+		(struct iovec){scratch->plain + SCRATCH_HEAD, (size_t)n};
+	return 1;
+}
+
+/* Leaves them in scratch.taken. */
+static inline int take(struct hybridge_conn *conn, int room)
+{
+	struct scratch *scratch;
+	uint8_t *plain;
+	ssize_t n;
+
+	if (conn->ops || queue_len(&conn->back) > 0)
+		return take_otherwise(conn, room);
+	if (has_nothing(conn)) {
 		errno = EAGAIN;
 		return -1;
 	}
-	n = hybridge_conn_read(conn, plain, SCRATCH_PLAIN);
-	bufs[0] = (struct iovec){plain, n > 0 ? (size_t)n : 0};
-	return n > 0 ? 1 : (int)n;
+	scratch = loop_scratch(conn->loop);
+	plain = scratch->plain + SCRATCH_HEAD;
+	n = conn->ssl ? conn_tls_read(conn, plain, SCRATCH_PLAIN, SCRATCH_PLAIN)
+		      : conn_receive(conn, plain, SCRATCH_PLAIN);
+	if (n <= 0)
+		return (int)n;
+	scratch->taken[0] = (struct iovec){plain, (size_t)n};
+	return 1;
 }
 
 ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf)
 {
-	struct iovec one;
-	int n = take(conn, &one, 1);
+	int n = take(conn, 1);
+	const struct iovec *taken;
 
 	if (n <= 0)
 		return n;
-	*buf = one.iov_base;
-	return (ssize_t)one.iov_len;
+	taken = loop_scratch(conn->loop)->taken;
+	*buf = taken->iov_base;
+	return (ssize_t)taken->iov_len;
 }
 
-int hybridge_conn_take_some(struct hybridge_conn *conn,
-			    struct iovec bufs[static HYBRIDGE_CONN_BATCHES])
+int hybridge_conn_take_some(struct hybridge_conn *conn, struct iovec **bufs)
 {
-	return take(conn, bufs, HYBRIDGE_CONN_BATCHES);
+	int n = take(conn, HYBRIDGE_CONN_BATCHES);
+
+	if (n > 0)
+		*bufs = loop_scratch(conn->loop)->taken;
+	return n;
 }
 
 int hybridge_conn_unread(struct hybridge_conn *conn, const void *buf,
@@ -497,7 +523,11 @@ int hybridge_conn_write_over(struct hybridge_conn *conn, uint8_t *buf,
 
 size_t hybridge_conn_pending(const struct hybridge_conn *conn)
 {
-	return conn->ops ? conn->ops->pending(conn) : queue_len(&conn->out);
+	size_t len = queue_len(&conn->out);
+
+	if (len == 0)
+		return conn->is_held;
+	return conn->ops ? conn->ops->pending(conn) : len;
 }
 
 bool hybridge_conn_hung_up(const struct hybridge_conn *conn)

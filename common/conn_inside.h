@@ -23,6 +23,7 @@
  * @read, @take: After what was given back has been read; @take is hybridge_conn_take_some()
  *         with @room for no more than that
  * @write: Never with 0 bytes
+ * @pending: Only while there are some in @out
  */
 struct conn_ops {
 	ssize_t (*read)(struct hybridge_conn *conn, void *buf, size_t len);
@@ -67,6 +68,7 @@ struct hybridge_conn {
 	 */
 	int out_error;
 	int in_error;
+	bool is_held; /* what it would write would have to wait: counts as pending */
 };
 
 /**

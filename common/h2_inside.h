@@ -120,9 +120,8 @@ struct h2_stream {
 	bool is_answered;
 	bool is_websocket; /* server: what was asked for */
 	bool is_stuck;     /* its owner was told that something is pending */
-	bool is_held;      /* likewise, though it is not this stream's */
 	bool has_filled;   /* wrote much since it was flushed last */
-	struct h2_stream *held_prev;
+	struct h2_stream *held_prev; /* while @conn.is_held */
 	struct h2_stream *held_next;
 	unsigned int pass; /* session->pass when something was written last */
 	int heading; /* client: status, while the answer's head comes in */

@@ -194,11 +194,9 @@ static void run_flush(struct hybridge_task *task)
 static size_t whole_frames(const struct hybridge_h2 *session)
 {
 	size_t frame = HYBRIDGE_CONN_HEADER + H2_FRAME_MAX;
-	size_t room = SCRATCH_PLAIN > session->frame_left
-			      ? SCRATCH_PLAIN - session->frame_left
-			      : 0;
+	size_t frames = session->frame_left > 0 ? 1 : SCRATCH_PLAIN / frame;
 
-	return session->frame_left + room / frame * frame - WORTH_A_RECORD;
+	return session->frame_left + frames * frame - WORTH_A_RECORD;
 }
 
 /* A batch; true when there may be more. */
@@ -208,7 +206,8 @@ static bool read_some(struct hybridge_h2 *session)
 	struct h2_chunk *chunk;
 	ssize_t n, used;
 
-	h2_lent_drop(scratch);
+	if (scratch->num_lent > 0)
+		h2_lent_drop(scratch);
 	chunk = h2_chunk_fresh(&scratch->frames);
 	if (!chunk) {
 		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");

@@ -45,9 +45,9 @@ void h2_chunk_drop(struct h2_chunk *chunk)
 
 void h2_lent_drop(struct scratch *scratch)
 {
-	for (size_t i = 0; i < HYBRIDGE_CONN_BATCHES; i++) {
-		h2_chunk_drop(scratch->lent[i]);
-		scratch->lent[i] = NULL;
+	while (scratch->num_lent > 0) {
+		h2_chunk_drop(scratch->lent[--scratch->num_lent]);
+		scratch->lent[scratch->num_lent] = NULL;
 	}
 }
 

@@ -7,7 +7,7 @@
  * write in this turn; a large piece goes at once, from where it lies.  What flow
  * control or the connection does not take is kept (conn.out), and then the owner is told
  * that something is pending (@is_stuck), and called when it has gone.  Whoever has filled the
- * connection is told the same (@is_held), though nothing of it is kept here: what it would
+ * connection is told the same (@conn.is_held), though nothing of it is kept here: what it would
  * write next is better left where it is.
  */
 #include "h2_inside.h"
@@ -33,15 +33,15 @@ static void nobody_ready(void *owner, struct hybridge_conn *conn)
 /* What it would write would wait here, instead of where it comes from. */
 static void hold_back(struct h2_stream *stream)
 {
-	if (stream->is_held)
+	if (stream->conn.is_held)
 		return;
-	stream->is_held = true;
+	stream->conn.is_held = true;
 	DL_APPEND2(stream->session->held, stream, held_prev, held_next);
 }
 
 static void let_go(struct h2_stream *stream)
 {
-	stream->is_held = false;
+	stream->conn.is_held = false;
 	DL_DELETE2(stream->session->held, stream, held_prev, held_next);
 	hybridge_conn_again(&stream->conn);
 }
@@ -61,7 +61,7 @@ static void detach(struct h2_stream *stream)
 		return;
 	if (session->request && session->request->stream == stream)
 		session->request->stream = NULL;
-	if (stream->is_held)
+	if (stream->conn.is_held)
 		let_go(stream);
 	if (session->fresh == stream)
 		session->fresh = NULL;
@@ -107,6 +107,15 @@ static void out_of_patience(struct hybridge_timer *timer)
 		reset(h2_stream_of(conn));
 }
 
+/* 0 at the end, -1 with errno else. */
+static int no_more(const struct h2_stream *stream)
+{
+	if (stream->eof && !stream->conn.in_error)
+		return 0;
+	errno = stream->conn.in_error ? stream->conn.in_error : EAGAIN;
+	return -1;
+}
+
 static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
@@ -118,14 +127,10 @@ static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 		stream->lent += n;
 		stream->lent_len -= n;
 	}
-	if (n > 0) {
-		h2_consume(stream, n);
-		return (ssize_t)n;
-	}
-	if (stream->eof && !conn->in_error)
-		return 0;
-	errno = conn->in_error ? conn->in_error : EAGAIN;
-	return -1;
+	if (n == 0)
+		return no_more(stream);
+	h2_consume(stream, n);
+	return (ssize_t)n;
 }
 
 /* Whether what has just come can be used where it lies: what is before it nobody needs. */
@@ -148,16 +153,20 @@ static int stream_take(struct hybridge_conn *conn, struct iovec *bufs, int room)
 	size_t used = 0;
 	int num = 0;
 
-	h2_lent_drop(scratch);
-	for (; num < room; num++) {
+	if (stream->stash.len == 0 && stream->lent_len == 0)
+		return no_more(stream);
+	if (scratch->num_lent > 0)
+		h2_lent_drop(scratch);
+	while (num < room && stream->stash.len > 0) {
 		uint8_t *buf;
 		size_t len = h2_stash_lend(&stream->stash, &scratch->lent[num],
 					   &buf);
 
 		if (len == 0)
 			break;
-		bufs[num] = (struct iovec){buf, len};
+		bufs[num++] = (struct iovec){buf, len};
 		used += len;
+		scratch->num_lent++;
 	}
 	if (num < room && is_free_standing(stream)) {
 		bufs[num++] = (struct iovec){stream->lent, stream->lent_len};
@@ -165,10 +174,9 @@ static int stream_take(struct hybridge_conn *conn, struct iovec *bufs, int room)
 		stream->lent_len = 0;
 	}
 	if (num == 0) {
-		ssize_t n = stream_read(conn, plain, SCRATCH_PLAIN);
-
-		bufs[0] = (struct iovec){plain, n > 0 ? (size_t)n : 0};
-		return n > 0 ? 1 : (int)n;
+		used = (size_t)stream_read(conn, plain, SCRATCH_PLAIN);
+		bufs[0] = (struct iovec){plain, used};
+		return 1;
 	}
 	h2_consume(stream, used);
 	return num;
@@ -288,8 +296,8 @@ static size_t stream_pending(const struct hybridge_conn *conn)
 
 	if (!stream->session || stream->is_stuck ||
 	    stream->pass != stream->session->pass)
-		return queue_len(&conn->out) + stream->is_held;
-	return stream->is_held;
+		return queue_len(&conn->out);
+	return conn->is_held;
 }
 
 static int stream_end(struct hybridge_conn *conn)

@@ -43,7 +43,6 @@
 	 HYBRIDGE_WS_HEADER_MAX)
 #define BATCH_MAX        (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
 #define BATCHES_PER_TURN 4 /* then others have their turn */
-#define RUNS_MAX         8
 #define MOVE_MAX         4096
 
 /**
@@ -53,7 +52,7 @@
 struct runs {
 	int num;
 	bool is_open;
-	struct iovec pieces[RUNS_MAX];
+	struct iovec *pieces; /* SCRATCH_RUNS of them */
 };
 
 struct hybridge_pump {
@@ -268,11 +267,18 @@ static void on_control(struct hybridge_pump *pump,
 
 static void deliver(struct hybridge_pump *pump, struct runs *runs)
 {
+	const struct iovec *first = runs->pieces;
 	int num = runs->num;
+	int ret = 0;
 
 	runs->num = 0;
 	runs->is_open = false;
-	if (num > 0 && hybridge_conn_writev(pump->tcp, runs->pieces, num) != 0)
+	if (num == 1)
+		ret = hybridge_conn_write(pump->tcp, first->iov_base,
+					  first->iov_len);
+	else if (num > 1)
+		ret = hybridge_conn_writev(pump->tcp, runs->pieces, num);
+	if (ret != 0)
 		finish(pump, HYBRIDGE_END_TCP_RESET);
 }
 
@@ -293,7 +299,7 @@ static void gather(struct hybridge_pump *pump, struct runs *runs,
 		last->iov_len += piece->len;
 		return;
 	}
-	if (runs->num == RUNS_MAX)
+	if (runs->num == SCRATCH_RUNS)
 		deliver(pump, runs);
 	runs->pieces[runs->num++] = (struct iovec){piece->data, piece->len};
 	runs->is_open = true;
@@ -348,13 +354,13 @@ static void finish_if_broken(struct hybridge_pump *pump)
 /* One batch; true when there may be more. */
 static bool carry_to_tcp(struct hybridge_pump *pump)
 {
-	struct iovec bufs[HYBRIDGE_CONN_BATCHES];
-	struct runs runs = {.num = 0, .is_open = false};
+	struct iovec *bufs;
+	struct runs runs;
 	int n;
 
 	if (!pump->tcp || pump->ws_gone || hybridge_conn_pending(pump->tcp) > 0)
 		return false;
-	n = hybridge_conn_take_some(pump->ws, bufs);
+	n = hybridge_conn_take_some(pump->ws, &bufs);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n == 0 && pump->close_received) {
@@ -367,6 +373,8 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	}
 	hybridge_silence_heard(&pump->silence,
 			       hybridge_loop_now_us(pump->loop));
+	runs.num = 0;
+	runs.pieces = loop_scratch(pump->loop)->runs;
 	for (int i = 0; i < n && pump->tcp; i++)
 		use_frames(pump, &runs, bufs[i].iov_base, bufs[i].iov_len);
 	if (pump->tcp)

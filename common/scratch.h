@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <hybridge/conn.h>
 
@@ -19,6 +20,7 @@ struct h2_request;
 #define SCRATCH_HEAD   HYBRIDGE_CONN_HEAD
 #define SCRATCH_PLAIN  ((size_t)128 * 1024)
 #define SCRATCH_RECORD ((size_t)16 * 1024) /* most that a TLS record holds */
+#define SCRATCH_RUNS   8
 
 /**
  * struct scratch - Bytes on their way through one turn
@@ -29,6 +31,8 @@ struct h2_request;
  *             NULL before the first
  * @lent:      What a stream's owner works on, until it returns; each owned, or NULL
  * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
+ * @taken:     What a connection's owner has taken
+ * @runs:      What a pump is about to send
  * @request:   Memory for the head of an HTTP/2 request, while none is coming in; owned, or NULL
  * @draining:  Connections that were closed in good order and are not gone yet
  */
@@ -45,6 +49,9 @@ struct scratch {
 	size_t gathered_len;
 	struct h2_chunk *frames;
 	struct h2_chunk *lent[HYBRIDGE_CONN_BATCHES];
+	size_t num_lent;
+	struct iovec taken[HYBRIDGE_CONN_BATCHES];
+	struct iovec runs[SCRATCH_RUNS];
 	struct h2_request *request;
 	uint8_t gathered[SCRATCH_RECORD];
 };

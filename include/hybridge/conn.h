@@ -134,11 +134,10 @@ ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf);
 
 /**
  * hybridge_conn_take_some() - As hybridge_conn_take(), of what came together
- * @bufs: Set to where each batch is, in order
+ * @bufs: Set to where each batch is, in order: in memory of the loop, too
  * Return: their number; 0 at the end of the stream; -1 with errno
  */
-int hybridge_conn_take_some(struct hybridge_conn *conn,
-			    struct iovec bufs[static HYBRIDGE_CONN_BATCHES]);
+int hybridge_conn_take_some(struct hybridge_conn *conn, struct iovec **bufs);
 
 /**
  * hybridge_conn_unread() - Put bytes back in front of what will be read next

@@ -51,8 +51,8 @@ static void use_known(struct known *known, uint8_t *buf, size_t len)
 
 static int take_known(struct known *known)
 {
-	struct iovec bufs[HYBRIDGE_CONN_BATCHES];
-	int num = hybridge_conn_take_some(known->conn, bufs);
+	struct iovec *bufs;
+	int num = hybridge_conn_take_some(known->conn, &bufs);
 
 	for (int i = 0; i < num; i++)
 		use_known(known, bufs[i].iov_base, bufs[i].iov_len);
