@@ -373,10 +373,13 @@ void h2_stream_born(struct h2_stream *stream)
 	stream->session->num_streams++;
 }
 
+/* Behind what was lost nothing is kept: it would be read as if nothing was missing. */
 static void keep_piece(struct h2_stream *stream, uint8_t *data, size_t len)
 {
-	if (len == 0 || h2_stash_add(&stream->stash, stream->session->chunk,
-				     data, len) == 0)
+	if (len == 0 || stream->conn.in_error != 0)
+		return;
+	if (h2_stash_add(&stream->stash, stream->session->chunk, data, len) ==
+	    0)
 		return;
 	stream->conn.in_error = ENOMEM;
 	hybridge_conn_again(&stream->conn);
@@ -398,7 +401,7 @@ void h2_stream_came(struct h2_stream *stream, uint8_t *data, size_t len)
 {
 	struct hybridge_h2 *session = stream->session;
 
-	if (stream->conn.draining) {
+	if (stream->conn.draining || stream->conn.in_error != 0) {
 		h2_consume(stream, len);
 	} else if (session->fresh == stream) {
 		keep_lent(stream);

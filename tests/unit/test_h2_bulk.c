@@ -6,7 +6,7 @@
 
 #include <sys/uio.h>
 
-#include "../../common/queue.h"
+#include "../../common/conn_inside.h"
 
 #define FRAME   ((size_t)65527) /* most that a frame of ours holds */
 #define BURST   8
@@ -296,6 +296,37 @@ static void streams_that_come_together_spoil_nothing(void **state)
 	mix(*state, true);
 }
 
+/*
+ * As when there was no memory for what came before: nothing of what comes behind it may be read,
+ * as if nothing was missing.
+ */
+static void nothing_is_read_behind_what_was_lost(void **state)
+{
+	struct world *world = *state;
+	struct known from = {0}, to = {0};
+	struct hybridge_conn *ends[2];
+	struct pair pair;
+	uint8_t *buf;
+
+	pair_open(world, &pair, true);
+	pair_stream(&pair, ends);
+	from.conn = ends[0];
+	to.conn = ends[1];
+	write_known(&from, 100);
+	fixture_step(pair.fx, 1);
+	ends[1]->in_error = ENOMEM;
+	hybridge_conn_set_owner(ends[1], take_all, &to);
+	write_known(&from, 40000);
+	write_known(&from, 100);
+	fixture_step(pair.fx, 20);
+	assert_int_equal(to.got, 100);
+	assert_int_equal(hybridge_conn_take(ends[1], &buf), -1);
+	assert_int_equal(errno, ENOMEM);
+	hybridge_conn_close(ends[0], HYBRIDGE_CONN_RESET);
+	hybridge_conn_close(ends[1], HYBRIDGE_CONN_RESET);
+	pair_close(&pair);
+}
+
 /* A peer whose windows the test opens. */
 
 #define DATA          0
@@ -442,6 +473,7 @@ int main(void)
 		WITH_WORLD(what_came_together_is_taken_together),
 		WITH_WORLD(a_frame_stays_in_one_piece),
 		WITH_WORLD(streams_that_come_together_spoil_nothing),
+		WITH_WORLD(nothing_is_read_behind_what_was_lost),
 		WITH_WORLD(a_frame_is_not_cut_where_a_window_ends),
 		WITH_WORLD(bulk_stays_where_it_comes_from),
 	};
