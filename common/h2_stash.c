@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A piece that stays in its chunk pins four times as much at most. */
+/*
+ * A piece that stays in its chunk pins four times as much at most.  What comes behind one stays as
+ * well, be it little, since the chunk is pinned already; by itself it pins one chunk of a stream.
+ */
 #define STAYS ((size_t)32 * 1024)
 #define ROOM  ((size_t)1024) /* of one that is copied, for more of its kind */
 

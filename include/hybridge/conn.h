@@ -134,7 +134,8 @@ ssize_t hybridge_conn_take(struct hybridge_conn *conn, uint8_t **buf);
 
 /**
  * hybridge_conn_take_some() - As hybridge_conn_take(), of what came together
- * @bufs: Set to where each batch is, in order: in memory of the loop, too
+ * @bufs: Set to where each batch is, in order; the list is the loop's, too.  What lies before
+ *        one of them may only be overwritten when those before it are done with
  * Return: their number; 0 at the end of the stream; -1 with errno
  */
 int hybridge_conn_take_some(struct hybridge_conn *conn, struct iovec **bufs);
@@ -170,7 +171,7 @@ HYBRIDGE_MUSTUSE int hybridge_conn_write_over(struct hybridge_conn *conn,
 
 /**
  * hybridge_conn_writev() - As hybridge_conn_write(), of several pieces
- * @pieces: Changed
+ * @pieces: Changed: where they lie, not what they hold
  */
 HYBRIDGE_MUSTUSE int hybridge_conn_writev(struct hybridge_conn *conn,
 					  struct iovec *pieces, int num);
@@ -178,7 +179,11 @@ HYBRIDGE_MUSTUSE int hybridge_conn_writev(struct hybridge_conn *conn,
 /** hybridge_conn_flush() - Send now what is waiting; 0, or -1 with errno */
 int hybridge_conn_flush(struct hybridge_conn *conn);
 
-/** hybridge_conn_pending() - Bytes that the kernel has not taken; flush first */
+/**
+ * hybridge_conn_pending() - Bytes that the kernel has not taken; flush first
+ * More than 0 as well where none wait, but what is written next would have to: on_ready is called
+ * when that is over.
+ */
 size_t hybridge_conn_pending(const struct hybridge_conn *conn);
 
 /** hybridge_conn_hung_up() - Whether the peer has closed or reset its side, even
