@@ -11,13 +11,13 @@
 /* What its streams have not read may lie where the loop reads into next. */
 static void leave_chunk(struct hybridge_h2 *session)
 {
-	struct scratch *scratch = loop_scratch(session->loop);
+	struct h2_chunks *chunks = &loop_scratch(session->loop)->chunks;
 
-	h2_lent_drop(scratch); /* nobody works on it in a task */
-	if (!scratch->frames || scratch->frames->refs == 1)
+	h2_lent_drop(chunks); /* nobody works on it in a task */
+	if (!chunks->reading || chunks->reading->refs == 1)
 		return;
-	h2_chunk_drop(scratch->frames);
-	scratch->frames = NULL;
+	h2_chunk_drop(chunks, chunks->reading);
+	chunks->reading = NULL;
 }
 
 int hybridge_h2_leave(struct hybridge_h2 *session)

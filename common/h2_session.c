@@ -27,6 +27,8 @@ static void run_finish(struct hybridge_task *task)
 
 	if (session->ops)
 		session->ops->over(session->owner, &session->err);
+	/* Other sessions take new ones when they need them. */
+	h2_chunks_free(&loop_scratch(session->loop)->chunks);
 	nghttp2_session_del(session->ng);
 	free(session->request);
 	free(session);
@@ -202,13 +204,13 @@ static size_t whole_frames(const struct hybridge_h2 *session)
 /* A batch; true when there may be more. */
 static bool read_some(struct hybridge_h2 *session)
 {
-	struct scratch *scratch = loop_scratch(session->loop);
+	struct h2_chunks *chunks = &loop_scratch(session->loop)->chunks;
 	struct h2_chunk *chunk;
 	ssize_t n, used;
 
-	if (scratch->num_lent > 0)
-		h2_lent_drop(scratch);
-	chunk = h2_chunk_fresh(&scratch->frames);
+	if (chunks->num_lent > 0)
+		h2_lent_drop(chunks);
+	chunk = h2_chunk_fresh(chunks);
 	if (!chunk) {
 		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
 		return false;
@@ -266,6 +268,7 @@ static void on_ping(struct hybridge_timer *timer)
 		&session->silence, hybridge_loop_now_us(session->loop),
 		session->args.ping_ms);
 
+	h2_chunks_trim(&loop_scratch(session->loop)->chunks);
 	if (step == HYBRIDGE_SILENCE_DEAD) {
 		h2_lose(session, ETIMEDOUT, HYBRIDGE_ETIMEOUT,
 			"the peer is silent");

@@ -24,36 +24,6 @@ struct h2_piece {
 	uint8_t own[];
 };
 
-struct h2_chunk *h2_chunk_fresh(struct h2_chunk **kept)
-{
-	struct h2_chunk *chunk = *kept;
-
-	if (!chunk || chunk->refs > 1) {
-		h2_chunk_drop(chunk);
-		chunk = malloc(sizeof(*chunk));
-		*kept = chunk;
-		if (!chunk)
-			return NULL;
-		chunk->refs = 1;
-	}
-	chunk->pinned = 0;
-	return chunk;
-}
-
-void h2_chunk_drop(struct h2_chunk *chunk)
-{
-	if (chunk && --chunk->refs == 0)
-		free(chunk);
-}
-
-void h2_lent_drop(struct scratch *scratch)
-{
-	while (scratch->num_lent > 0) {
-		h2_chunk_drop(scratch->lent[--scratch->num_lent]);
-		scratch->lent[scratch->num_lent] = NULL;
-	}
-}
-
 static void append(struct h2_stash *stash, struct h2_piece *piece)
 {
 	if (stash->last)
@@ -125,14 +95,14 @@ int h2_stash_add(struct h2_stash *stash, struct h2_chunk *chunk, uint8_t *data,
 	return ret;
 }
 
-static void drop_first(struct h2_stash *stash)
+static void drop_first(struct h2_stash *stash, struct h2_chunks *chunks)
 {
 	struct h2_piece *piece = stash->first;
 
 	stash->first = piece->next;
 	if (!stash->first)
 		stash->last = NULL;
-	h2_chunk_drop(piece->chunk);
+	h2_chunk_drop(chunks, piece->chunk);
 	free(piece);
 }
 
@@ -141,7 +111,8 @@ static bool can_be_lent(const struct h2_piece *piece)
 	return piece->chunk && piece->has_head;
 }
 
-size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len)
+size_t h2_stash_take(struct h2_stash *stash, struct h2_chunks *chunks,
+		     void *buf, size_t len)
 {
 	uint8_t *to = buf;
 	size_t done = 0;
@@ -157,13 +128,13 @@ size_t h2_stash_take(struct h2_stash *stash, void *buf, size_t len)
 		piece->len -= n;
 		done += n;
 		if (piece->len == 0)
-			drop_first(stash);
+			drop_first(stash, chunks);
 	}
 	stash->len -= done;
 	return done;
 }
 
-size_t h2_stash_lend(struct h2_stash *stash, struct h2_chunk **lent,
+size_t h2_stash_lend(struct h2_stash *stash, struct h2_chunks *chunks,
 		     uint8_t **buf)
 {
 	const struct h2_piece *piece = stash->first;
@@ -172,18 +143,17 @@ size_t h2_stash_lend(struct h2_stash *stash, struct h2_chunk **lent,
 	if (!piece || !can_be_lent(piece))
 		return 0;
 	len = piece->len;
-	h2_chunk_drop(*lent);
-	*lent = piece->chunk;
+	chunks->lent[chunks->num_lent++] = piece->chunk;
 	piece->chunk->refs++;
 	*buf = piece->at;
 	stash->len -= len;
-	drop_first(stash);
+	drop_first(stash, chunks);
 	return len;
 }
 
-void h2_stash_free(struct h2_stash *stash)
+void h2_stash_free(struct h2_stash *stash, struct h2_chunks *chunks)
 {
 	while (stash->first)
-		drop_first(stash);
+		drop_first(stash, chunks);
 	stash->len = 0;
 }

@@ -30,6 +30,11 @@ static void nobody_ready(void *owner, struct hybridge_conn *conn)
 	(void)conn;
 }
 
+static struct h2_chunks *chunks_of(const struct h2_stream *stream)
+{
+	return &loop_scratch(stream->conn.loop)->chunks;
+}
+
 /* What it would write would wait here, instead of where it comes from. */
 static void hold_back(struct h2_stream *stream)
 {
@@ -80,7 +85,7 @@ static void release(struct h2_stream *stream)
 	detach(stream);
 	free(stream->reason);
 	stream->reason = NULL;
-	h2_stash_free(&stream->stash);
+	h2_stash_free(&stream->stash, chunks_of(stream));
 	stream->lent_len = 0;
 	conn_release(&stream->conn);
 	if (session)
@@ -119,7 +124,7 @@ static int no_more(const struct h2_stream *stream)
 static ssize_t stream_read(struct hybridge_conn *conn, void *buf, size_t len)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
-	size_t n = h2_stash_take(&stream->stash, buf, len);
+	size_t n = h2_stash_take(&stream->stash, chunks_of(stream), buf, len);
 
 	if (n == 0 && stream->lent_len > 0) {
 		n = stream->lent_len < len ? stream->lent_len : len;
@@ -148,25 +153,23 @@ static bool is_free_standing(const struct h2_stream *stream)
 static int stream_take(struct hybridge_conn *conn, struct iovec *bufs, int room)
 {
 	struct h2_stream *stream = h2_stream_of(conn);
-	struct scratch *scratch = loop_scratch(conn->loop);
-	uint8_t *plain = scratch->plain + SCRATCH_HEAD;
+	struct h2_chunks *chunks = chunks_of(stream);
+	uint8_t *plain = loop_scratch(conn->loop)->plain + SCRATCH_HEAD;
 	size_t used = 0;
 	int num = 0;
 
 	if (stream->stash.len == 0 && stream->lent_len == 0)
 		return no_more(stream);
-	if (scratch->num_lent > 0)
-		h2_lent_drop(scratch);
+	if (chunks->num_lent > 0)
+		h2_lent_drop(chunks);
 	while (num < room && stream->stash.len > 0) {
 		uint8_t *buf;
-		size_t len = h2_stash_lend(&stream->stash, &scratch->lent[num],
-					   &buf);
+		size_t len = h2_stash_lend(&stream->stash, chunks, &buf);
 
 		if (len == 0)
 			break;
 		bufs[num++] = (struct iovec){buf, len};
 		used += len;
-		scratch->num_lent++;
 	}
 	if (num < room && is_free_standing(stream)) {
 		bufs[num++] = (struct iovec){stream->lent, stream->lent_len};
@@ -329,7 +332,7 @@ static void stream_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	}
 	conn->draining = true;
 	stream->lent_len = 0;
-	h2_stash_free(&stream->stash);
+	h2_stash_free(&stream->stash, chunks_of(stream));
 	h2_consume(stream, unread);
 }
 

@@ -30,7 +30,7 @@
 
 #include <hybridge/log.h>
 
-#include "h2_stash.h"
+#include "h2_chunk.h"
 #include "resolve.h"
 #include "scratch.h"
 #include "timer.h"
@@ -300,9 +300,8 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 		close(loop->nudge.fd);
 	if (loop->alarm.fd >= 0)
 		close(loop->alarm.fd);
-	h2_chunk_drop(loop->scratch.frames);
+	h2_chunks_free(&loop->scratch.chunks);
 	free(loop->scratch.request);
-	h2_lent_drop(&loop->scratch);
 	timer_heap_free(&loop->timers);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop);

@@ -23,13 +23,28 @@ struct h2_request;
 #define SCRATCH_RUNS   8
 
 /**
+ * struct h2_chunks - Memory that HTTP/2 sessions read into; see h2_chunk.h
+ * @reading:   What a session has just read, until its streams have seen it; owned, NULL before
+ *             the first
+ * @lent:      What a stream's owner works on, until it returns; each owned, or NULL
+ * @spare:     Held by nobody, the last one that was dropped first: the processor's caches may
+ *             still have it
+ * @num_least: The fewest spare ones there have been since h2_chunks_trim()
+ */
+struct h2_chunks {
+	struct h2_chunk *reading;
+	struct h2_chunk *lent[HYBRIDGE_CONN_BATCHES];
+	size_t num_lent;
+	struct h2_chunk *spare;
+	size_t num_spare;
+	size_t num_least;
+};
+
+/**
  * struct scratch - Bytes on their way through one turn
  * @in_owner:  Whose records are in @in, between @in_at and @in_end
  * @out_owner: Whose records are in @out; must be sent before anybody else's
  * @plain:     What a pump or splice has just read, until it returns
- * @frames:    What an HTTP/2 session has just read, until its streams have seen it; owned,
- *             NULL before the first
- * @lent:      What a stream's owner works on, until it returns; each owned, or NULL
  * @gathered:  Frames that an HTTP/2 session is about to write, until it returns
  * @taken:     What a connection's owner has taken
  * @runs:      What a pump is about to send
@@ -47,9 +62,7 @@ struct scratch {
 	uint8_t out[SCRATCH_OUT];
 	uint8_t plain[SCRATCH_HEAD + SCRATCH_PLAIN];
 	size_t gathered_len;
-	struct h2_chunk *frames;
-	struct h2_chunk *lent[HYBRIDGE_CONN_BATCHES];
-	size_t num_lent;
+	struct h2_chunks chunks;
 	struct iovec taken[HYBRIDGE_CONN_BATCHES];
 	struct iovec runs[SCRATCH_RUNS];
 	struct h2_request *request;

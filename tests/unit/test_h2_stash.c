@@ -19,8 +19,7 @@
 #define FRAME  ((size_t)9) /* an HTTP/2 frame's head lies between two pieces */
 
 struct world {
-	struct h2_chunk *kept;
-	struct h2_chunk *lent;
+	struct h2_chunks chunks;
 	struct h2_chunk *chunk;
 	uint8_t *at; /* where the next piece will lie */
 };
@@ -30,7 +29,7 @@ static int setup(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_non_null(world);
-	world->chunk = h2_chunk_fresh(&world->kept);
+	world->chunk = h2_chunk_fresh(&world->chunks);
 	assert_non_null(world->chunk);
 	world->at = world->chunk->bytes + SCRATCH_HEAD + FRAME;
 	*state = world;
@@ -41,8 +40,7 @@ static int teardown(void **state)
 {
 	struct world *world = *state;
 
-	h2_chunk_drop(world->lent);
-	h2_chunk_drop(world->kept);
+	h2_chunks_free(&world->chunks);
 	free(world);
 	return 0;
 }
@@ -61,7 +59,8 @@ static uint8_t *lend(struct world *world, struct h2_stash *stash, size_t len)
 {
 	uint8_t *buf;
 
-	assert_int_equal(h2_stash_lend(stash, &world->lent, &buf), len);
+	h2_lent_drop(&world->chunks);
+	assert_int_equal(h2_stash_lend(stash, &world->chunks, &buf), len);
 	memset(buf - SCRATCH_HEAD, 0xee, SCRATCH_HEAD);
 	return buf;
 }
@@ -74,12 +73,13 @@ static void expect_all(const uint8_t *buf, size_t len, uint8_t value)
 				 buf[i], value);
 }
 
-static void expect_taken(struct h2_stash *stash, size_t len, uint8_t value)
+static void expect_taken(struct world *world, struct h2_stash *stash,
+			 size_t len, uint8_t value)
 {
 	uint8_t *buf = malloc(len + 1);
 
 	assert_non_null(buf);
-	assert_int_equal(h2_stash_take(stash, buf, len), len);
+	assert_int_equal(h2_stash_take(stash, &world->chunks, buf, len), len);
 	expect_all(buf, len, value);
 	free(buf);
 }
@@ -117,9 +117,9 @@ static void a_piece_behind_another_streams_is_not_lent(void **state)
 
 	come(world, &one, LARGE, 1);
 	come(world, &two, LARGE, 2);
-	assert_int_equal(h2_stash_lend(&two, &world->lent, &buf), 0);
+	assert_int_equal(h2_stash_lend(&two, &world->chunks, &buf), 0);
 	expect_all(lend(world, &one, LARGE), LARGE, 1);
-	expect_taken(&two, LARGE, 2);
+	expect_taken(world, &two, LARGE, 2);
 	assert_int_equal(two.len, 0);
 }
 
@@ -134,9 +134,9 @@ static void a_piece_between_two_of_another_stream_spoils_neither(void **state)
 	come(world, &two, LARGE, 2);
 	come(world, &one, LARGE, 3);
 	expect_all(lend(world, &one, LARGE), LARGE, 1);
-	assert_int_equal(h2_stash_lend(&one, &world->lent, &buf), 0);
-	expect_taken(&one, LARGE, 3);
-	expect_taken(&two, LARGE, 2);
+	assert_int_equal(h2_stash_lend(&one, &world->chunks, &buf), 0);
+	expect_taken(world, &one, LARGE, 3);
+	expect_taken(world, &two, LARGE, 2);
 }
 
 static void little_is_copied_and_not_lent(void **state)
@@ -147,10 +147,10 @@ static void little_is_copied_and_not_lent(void **state)
 
 	come(world, &stash, 10, 1);
 	come(world, &stash, 20, 2);
-	assert_int_equal(h2_stash_lend(&stash, &world->lent, &buf), 0);
+	assert_int_equal(h2_stash_lend(&stash, &world->chunks, &buf), 0);
 	assert_int_equal(world->chunk->refs, 1);
-	expect_taken(&stash, 10, 1);
-	expect_taken(&stash, 20, 2);
+	expect_taken(world, &stash, 10, 1);
+	expect_taken(world, &stash, 20, 2);
 }
 
 static void little_behind_a_piece_of_its_own_chunk_stays_there(void **state)
@@ -175,7 +175,8 @@ static void what_can_be_lent_is_not_read_along_with_what_cannot(void **state)
 
 	come(world, &stash, 10, 1);
 	come(world, &stash, LARGE, 2);
-	assert_int_equal(h2_stash_take(&stash, buf, sizeof(buf)), 10);
+	assert_int_equal(
+		h2_stash_take(&stash, &world->chunks, buf, sizeof(buf)), 10);
 	expect_all(buf, 10, 1);
 	expect_all(lend(world, &stash, LARGE), LARGE, 2);
 	assert_int_equal(stash.len, 0);
@@ -187,7 +188,7 @@ static void the_rest_of_a_piece_that_was_begun_is_lent(void **state)
 	struct h2_stash stash = {0};
 
 	come(world, &stash, LARGE, 1);
-	expect_taken(&stash, 1000, 1);
+	expect_taken(world, &stash, 1000, 1);
 	expect_all(lend(world, &stash, LARGE - 1000), LARGE - 1000, 1);
 }
 
@@ -198,12 +199,11 @@ static void a_chunk_is_read_into_again_when_nobody_holds_it(void **state)
 
 	come(world, &stash, LARGE, 1);
 	(void)lend(world, &stash, LARGE);
-	h2_chunk_drop(world->lent);
-	world->lent = NULL;
-	assert_ptr_equal(h2_chunk_fresh(&world->kept), world->chunk);
+	h2_lent_drop(&world->chunks);
+	assert_ptr_equal(h2_chunk_fresh(&world->chunks), world->chunk);
 	come(world, &stash, LARGE, 2);
-	assert_ptr_not_equal(h2_chunk_fresh(&world->kept), world->chunk);
-	h2_stash_free(&stash);
+	assert_ptr_not_equal(h2_chunk_fresh(&world->chunks), world->chunk);
+	h2_stash_free(&stash, &world->chunks);
 }
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
