@@ -39,6 +39,10 @@
  * larger batches and fewer turns it costs a fifth less. */
 #define H2_WINDOW_BULK ((int32_t)1 << 20)
 #define H2_BULK_US     10000
+/* What is near, and has been all that the loop reads for so long, gets even more: small windows
+ * keep what is on its way short, for others, and have processes wait for each other. */
+#define H2_WINDOW_ALONE H2_WINDOW_MAX
+#define H2_ALONE_US     200000
 /* At most so much is encrypted before the kernel has taken what was before it. */
 #define H2_COMMIT ((size_t)128 * 1024)
 
@@ -91,10 +95,11 @@ struct hybridge_h2 {
 	struct hybridge_silence silence;
 	int64_t pressed_us;    /* when there was bulk, 0: never */
 	int64_t round_trip_us; /* shortest of late; 0: none yet */
-	int32_t proven_window; /* the largest that a stream has had */
-	int64_t shortest_us;   /* when that was found out */
-	int64_t measured_us;   /* when it was asked for last */
-	int64_t bulk_us;       /* when much was sent last, 0: never */
+	int32_t proven_window; /* the largest that a stream has had beside others */
+	struct h2_stream *alone; /* has more than that; or NULL */
+	int64_t shortest_us;     /* when that was found out */
+	int64_t measured_us;     /* when it was asked for last */
+	int64_t bulk_us;         /* when much was sent last, 0: never */
 	struct h2_bucket resets;
 	struct h2_bucket oddities;
 	struct hybridge_error err;
@@ -244,11 +249,14 @@ void h2_stream_took(struct h2_stream *stream, size_t len, bool end);
 
 /* h2_window.c */
 
-/** h2_window_open() - A stream is new */
+/** h2_window_open() - A stream is new, and in the session's list */
 void h2_window_open(struct h2_stream *stream);
 
 /** h2_window_close() - It leaves its session */
 void h2_window_close(struct h2_stream *stream);
+
+/** h2_window_used() - Something has come for this stream, and not for another */
+void h2_window_used(const struct h2_stream *stream);
 
 /** h2_consume() - So much has left our hands: the peer may send as much again */
 void h2_consume(struct h2_stream *stream, size_t len);

@@ -296,20 +296,80 @@ a_window_stays_where_its_reader_is_slower_than_the_path(void **state)
 	lag_close(&lag);
 }
 
-/* However long our own process takes to answer: then eight streams have equal shares. */
+/* The reader stops: so much may wait for it, however long our own process takes to answer. */
+static void expect_room(struct flow *flow, struct fixture *fx, size_t most)
+{
+	flow->limit = flow->received;
+	FIXTURE_UNTIL(fx, hybridge_conn_pending(flow->ends[0]) > 0);
+	fixture_step(fx, 20);
+	assert_true(flow->sent - flow->received <= most + 3 * BATCH);
+}
+
+/* Then eight streams have equal shares. */
 static void a_window_stays_where_the_peer_is_near(void **state)
 {
 	struct world *world = *state;
-	struct flow flow;
+	struct flow flow, other;
 	struct pair pair;
 
 	pair_open(world, &pair, false);
 	flow_open(&flow, &pair, SIZE_MAX);
+	flow_open(&other, &pair, SIZE_MAX);
 	FIXTURE_UNTIL(&world->fx, flow.received >= 64 * SMALL_WINDOW);
-	flow.limit = flow.received;
-	FIXTURE_UNTIL(&world->fx, hybridge_conn_pending(flow.ends[0]) > 0);
-	fixture_step(&world->fx, 20);
-	assert_true(flow.sent - flow.received <= BULK_WINDOW + 3 * BATCH);
+	expect_room(&flow, &world->fx, BULK_WINDOW);
+	flow_close(&flow);
+	flow_close(&other);
+	pair_close(&pair);
+}
+
+static int32_t window_of(const struct flow *flow)
+{
+	return h2_stream_view(flow->ends[1])->window;
+}
+
+/* Nobody waits behind it; but a second one, on whatever session, would. */
+static void a_stream_alone_has_more_until_there_is_another(void **state)
+{
+	struct world *world = *state;
+	struct flow flow, other;
+	struct pair pair, next;
+	size_t used_up;
+
+	pair_open(world, &pair, false);
+	pair_open(world, &next, false);
+	flow_open(&flow, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) > (int32_t)BULK_WINDOW);
+	flow_open(&other, &next, 1);
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)BULK_WINDOW);
+	flow_close(&other);
+
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) > (int32_t)BULK_WINDOW);
+	flow_open(&other, &pair, 1);
+	assert_int_equal(window_of(&flow), BULK_WINDOW);
+	/* What it had is used up first. */
+	used_up = flow.received + H2_WINDOW_ALONE;
+	FIXTURE_UNTIL(&world->fx, flow.received >= used_up);
+	expect_room(&flow, &world->fx, BULK_WINDOW);
+	flow_close(&other);
+	flow_close(&flow);
+	pair_close(&pair);
+	pair_close(&next);
+}
+
+static void a_stream_alone_has_no_more_where_the_reader_is_slow(void **state)
+{
+	struct world *world = *state;
+	struct flow flow;
+	struct pair pair;
+	size_t slow; /* has been read by then, in more than H2_ALONE_US */
+
+	pair_open(world, &pair, false);
+	flow_open(&flow, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)BULK_WINDOW);
+	flow.step = 8192;
+	slow = flow.received + 20 * BULK_WINDOW;
+	FIXTURE_UNTIL(&world->fx, flow.received > slow);
+	assert_int_equal(window_of(&flow), BULK_WINDOW);
 	flow_close(&flow);
 	pair_close(&pair);
 }
@@ -396,6 +456,8 @@ int main(void)
 		WITH_WORLD(
 			a_window_stays_where_its_reader_is_slower_than_the_path),
 		WITH_WORLD(a_window_stays_where_the_peer_is_near),
+		WITH_WORLD(a_stream_alone_has_more_until_there_is_another),
+		WITH_WORLD(a_stream_alone_has_no_more_where_the_reader_is_slow),
 		WITH_WORLD(bbr_begins_anew_after_a_pause),
 		WITH_WORLD(bbr_is_kept_where_it_could_not_be_had_again),
 	};
