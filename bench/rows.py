@@ -33,6 +33,8 @@ FIGURES = [
     Figure("one_ping50", "… all on one core, p50", "µs", False, 0),
     Figure("one_ping90", "… all on one core, p90", "µs", False, 0),
     Figure("one_ping99", "… all on one core, p99", "µs", False, 0),
+    Figure("beside50", "1 byte there and back beside bulk, p50", "µs", False, 0),
+    Figure("beside90", "… p90", "µs", False, 0),
     Figure("open50", "connect() to first byte, p50", "µs", False, 0),
     Figure("open99", "… p99", "µs", False, 0),
     Figure("cpu_open", "… CPU of the tunnel", "µs", False, 0),
@@ -153,6 +155,17 @@ class Bench:
         figures.update({f"one_ping{percent}": result[f"p{percent}"] for percent in (50, 90, 99)})
         return figures
 
+    def beside(self):
+        """A keystroke during a dump."""
+        before = processor_seconds([self.service.pid])
+        bulk = self.load("bulk", "down", 2 * self.options.seconds + 1, 1)
+        harness.until(lambda: processor_seconds([self.service.pid]) - before >= 2 / TICK, "bulk")
+        result = self.result(self.load("ping", self.options.seconds))
+        if not bulk.alive():
+            raise harness.Failure(f"{self.tunnel.name}: bulk ended before ping-pong: {bulk.err}")
+        self.result(bulk)
+        return {"beside50": result["p50"], "beside90": result["p90"]}
+
     def open(self):
         result, cpu = self.run("open", 100000, 1, self.options.seconds)
         figures = {"open50": result["p50"], "open99": result["p99"]}
@@ -220,7 +233,7 @@ class Bench:
 
 # Once, at the beginning; in every round; once, at the end, as they take long.
 FIRST = ("idle",)
-EVERY_ROUND = ("bulk1", "bulk8", "ping", "open", "opens")
+EVERY_ROUND = ("bulk1", "bulk8", "ping", "beside", "open", "opens")
 LAST = ("burst", "many")
 QUICK = FIRST + EVERY_ROUND + LAST
 # In a world of its own, slow.py.
