@@ -16,6 +16,7 @@
 
 #include <hybridge/h2.h>
 #include <hybridge/silence.h>
+#include <hybridge/turn.h>
 
 #include "conn_inside.h"
 #include "h2_stash.h"
@@ -35,14 +36,11 @@
  * nothing of a peer that is near. */
 #define H2_WINDOW_TRIPS 4
 #define H2_NEAR_US      1000
-/* Near or not, what uses up half a window in less than that is bulk, and gets as much: with
- * larger batches and fewer turns it costs a fifth less. */
-#define H2_WINDOW_BULK ((int32_t)1 << 20)
-#define H2_BULK_US     10000
-/* What is near, and has been all that the loop reads for so long, gets even more: small windows
- * keep what is on its way short, for others, and have processes wait for each other. */
+/* What uses up half a window in less than that is bulk, and gets more where the peer is
+ * near as well: with larger batches and fewer turns it costs a fifth less. */
+#define H2_WINDOW_BULK  ((int32_t)1 << 20)
+#define H2_BULK_US      10000
 #define H2_WINDOW_ALONE H2_WINDOW_MAX
-#define H2_ALONE_US     200000
 /* At most so much is encrypted before the kernel has taken what was before it. */
 #define H2_COMMIT ((size_t)128 * 1024)
 
@@ -255,8 +253,8 @@ void h2_window_open(struct h2_stream *stream);
 /** h2_window_close() - It leaves its session */
 void h2_window_close(struct h2_stream *stream);
 
-/** h2_window_used() - Something has come for this stream, and not for another */
-void h2_window_used(const struct h2_stream *stream);
+/** h2_window_shared() - This stream is served too: the session has none that is alone, but it */
+void h2_window_shared(const struct h2_stream *stream);
 
 /** h2_consume() - So much has left our hands: the peer may send as much again */
 void h2_consume(struct h2_stream *stream, size_t len);

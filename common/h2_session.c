@@ -17,7 +17,6 @@
 
 #include <utlist.h>
 
-#define READS_PER_TURN 4                  /* then others have their turn */
 #define WORTH_A_RECORD ((size_t)8 * 1024) /* bytes; fewer are gathered */
 
 static void run_finish(struct hybridge_task *task)
@@ -201,8 +200,8 @@ static size_t whole_frames(const struct hybridge_h2 *session)
 	return session->frame_left + frames * frame - WORTH_A_RECORD;
 }
 
-/* A batch; true when there may be more. */
-static bool read_some(struct hybridge_h2 *session)
+/* A batch, of so many bytes; 0 when there are no more. */
+static size_t read_some(struct hybridge_h2 *session)
 {
 	struct h2_chunks *chunks = &loop_scratch(session->loop)->chunks;
 	struct h2_chunk *chunk;
@@ -213,21 +212,21 @@ static bool read_some(struct hybridge_h2 *session)
 	chunk = h2_chunk_fresh(chunks);
 	if (!chunk) {
 		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
-		return false;
+		return 0;
 	}
 	n = conn_read_enough(session->conn, chunk->bytes + SCRATCH_HEAD,
 			     SCRATCH_PLAIN, whole_frames(session));
 	if (n < 0 && errno == EAGAIN)
-		return false;
+		return 0;
 	if (n == 0 && session->is_draining && session->num_streams == 0) {
 		end(session, HYBRIDGE_CONN_ORDERLY, 0);
-		return false;
+		return 0;
 	}
 	if (n <= 0) {
 		h2_lose(session, ECONNRESET, HYBRIDGE_EUNREACH,
 			n == 0 ? "the peer closed the connection"
 			       : strerror(errno));
-		return false;
+		return 0;
 	}
 	hybridge_silence_heard(&session->silence,
 			       hybridge_loop_now_us(session->loop));
@@ -240,17 +239,21 @@ static bool read_some(struct hybridge_h2 *session)
 	if (used < 0)
 		h2_lose(session, EPROTO, HYBRIDGE_EPROTOCOL,
 			nghttp2_strerror((int)used));
-	return session->conn != NULL;
+	return session->conn ? (size_t)n : 0;
 }
 
 static void on_ready(void *owner, struct hybridge_conn *conn)
 {
 	struct hybridge_h2 *session = owner;
+	uint64_t bytes = 0;
 	int reads = 0;
+	size_t n;
 
-	while (reads < READS_PER_TURN && read_some(session))
-		reads++;
-	if (reads == READS_PER_TURN && session->conn)
+	do {
+		n = read_some(session);
+		bytes += n;
+	} while (n > 0 && hybridge_turn_goes_on(session->loop, ++reads, bytes));
+	if (n > 0 && session->conn)
 		hybridge_conn_again(conn);
 	if (session->conn && hybridge_conn_pending(conn) == 0)
 		h2_streams_let_go(session);

@@ -427,7 +427,7 @@ void h2_deliver(struct hybridge_h2 *session)
 	if (!stream)
 		return;
 	session->fresh = NULL;
-	h2_window_used(stream);
+	h2_window_shared(stream);
 	conn = &stream->conn;
 	hybridge_loop_cancel(conn->loop, &conn->again);
 	conn->on_ready(conn->owner, conn);

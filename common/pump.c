@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 
 #include <hybridge/silence.h>
+#include <hybridge/turn.h>
 #include <hybridge/ws.h>
 
 #include "scratch.h"
@@ -41,9 +42,8 @@
 #define FRAME_MAX                                              \
 	(PACKET_MAX - 4 * RECORD_HEAD - HYBRIDGE_CONN_HEADER - \
 	 HYBRIDGE_WS_HEADER_MAX)
-#define BATCH_MAX        (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
-#define BATCHES_PER_TURN 4 /* then others have their turn */
-#define MOVE_MAX         4096
+#define BATCH_MAX (SCRATCH_PLAIN - SCRATCH_PLAIN % FRAME_MAX)
+#define MOVE_MAX  4096
 
 /**
  * struct runs - Payload that is to be sent together
@@ -63,6 +63,7 @@ struct hybridge_pump {
 	void *owner;
 	struct hybridge_ws_reader reader;
 	struct hybridge_pump_stats stats;
+	struct hybridge_turn turn;
 	bool close_sent;
 	bool close_received;
 	bool ws_gone; /* the peer's connection ended after its Close */
@@ -382,16 +383,27 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	return true;
 }
 
+static uint64_t moved(const struct hybridge_pump *pump)
+{
+	return pump->stats.to_ws + pump->stats.from_ws;
+}
+
 static void on_ready(void *owner, struct hybridge_conn *conn)
 {
 	struct hybridge_pump *pump = owner;
-	bool more = true;
+	uint64_t before = moved(pump);
+	int batches = 0;
+	bool more;
 
 	(void)conn;
-	for (int i = 0; more && i < BATCHES_PER_TURN; i++) {
+	do {
 		more = carry_to_ws(pump);
 		more = carry_to_tcp(pump) || more;
-	}
+	} while (more && hybridge_turn_goes_on(pump->loop, ++batches,
+					       moved(pump) - before));
+	if (moved(pump) != before)
+		hybridge_turn_served(pump->loop, &pump->turn,
+				     moved(pump) - before);
 	if (!pump->tcp)
 		return;
 	finish_if_both_ended(pump);
@@ -456,6 +468,7 @@ struct hybridge_pump *hybridge_pump_start(struct hybridge_loop *loop,
 	pump->ping_ms = ping_ms;
 	hybridge_silence_heard(&pump->silence, hybridge_loop_now_us(loop));
 	hybridge_ws_reader_init(&pump->reader, false);
+	hybridge_turn_served(loop, &pump->turn, 0);
 	hybridge_conn_set_owner(tcp, on_ready, pump);
 	hybridge_conn_set_owner(ws, on_ready, pump);
 	return pump;

@@ -13,7 +13,6 @@
 
 struct h2_chunk;
 struct h2_request;
-struct h2_stream;
 
 /* Eight full records, with their heads. */
 #define SCRATCH_IN     (8 * (16 * 1024 + 22))
@@ -50,8 +49,9 @@ struct h2_chunks {
  * @taken:     What a connection's owner has taken
  * @runs:      What a pump is about to send
  * @request:   Memory for the head of an HTTP/2 request, while none is coming in; owned, or NULL
- * @last_used: The HTTP/2 stream that something came for last; it may be gone
- * @last_used_since_us: Since when nothing has come for another one
+ * @served:    The stream that moved bytes last, see turn.h; it may be gone
+ * @served_since_us: Since when no other one has
+ * @little_us: When one moved a few
  * @draining:  Connections that were closed in good order and are not gone yet
  */
 struct scratch {
@@ -69,8 +69,9 @@ struct scratch {
 	struct iovec taken[HYBRIDGE_CONN_BATCHES];
 	struct iovec runs[SCRATCH_RUNS];
 	struct h2_request *request;
-	const struct h2_stream *last_used;
-	int64_t last_used_since_us;
+	const struct hybridge_turn *served;
+	int64_t served_since_us;
+	int64_t little_us;
 	uint8_t gathered[SCRATCH_RECORD];
 };
 

@@ -22,10 +22,9 @@
 #include <string.h>
 
 #include <hybridge/silence.h>
+#include <hybridge/turn.h>
 
 #include "transform.h"
-
-#define BATCHES_PER_TURN 4 /* then others have their turn */
 
 _Static_assert(HYBRIDGE_CONN_HEAD >= TRANSFORM_ROOM + HYBRIDGE_CONN_HEADER,
 	       "a header fits before what is taken");
@@ -49,6 +48,7 @@ struct splice {
 	splice_fn *done;
 	void *owner;
 	bool is_over;
+	struct hybridge_turn turn;
 	struct splice_report report;
 	uint32_t ping_ms;
 	struct hybridge_timer ping;
@@ -316,17 +316,29 @@ static void check_read(struct splice *splice)
 			finish(splice, lost((enum splice_side)i));
 }
 
+static uint64_t moved(const struct splice *splice)
+{
+	return splice->report.bytes[SPLICE_SENDER] +
+	       splice->report.bytes[SPLICE_LISTENER];
+}
+
 static void on_ready(void *owner, struct hybridge_conn *conn)
 {
 	struct splice *splice = owner;
-	bool more = true;
+	uint64_t before = moved(splice);
+	int batches = 0;
+	bool more;
 
 	(void)conn;
 	check_pending(splice);
-	for (int i = 0; more && i < BATCHES_PER_TURN; i++) {
+	do {
 		more = carry(splice, SPLICE_SENDER);
 		more = carry(splice, SPLICE_LISTENER) || more;
-	}
+	} while (more && hybridge_turn_goes_on(splice->loop, ++batches,
+					       moved(splice) - before));
+	if (moved(splice) != before)
+		hybridge_turn_served(splice->loop, &splice->turn,
+				     moved(splice) - before);
 	send_pong(splice, SPLICE_SENDER);
 	send_pong(splice, SPLICE_LISTENER);
 	finish_if_both_closed(splice);
@@ -386,6 +398,7 @@ struct splice *splice_start(struct hybridge_loop *loop,
 	splice->done = args->done;
 	splice->owner = args->owner;
 	splice->ping_ms = args->ping_ms;
+	hybridge_turn_served(loop, &splice->turn, 0);
 	for (size_t i = 0; i < SPLICE_SIDES; i++) {
 		struct leg *leg = &splice->legs[i];
 

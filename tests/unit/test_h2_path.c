@@ -152,6 +152,7 @@ struct flow {
 	struct hybridge_loop *loop;
 	struct hybridge_conn *ends[2];
 	size_t sent, received, limit, step;
+	struct hybridge_turn turn;
 	struct hybridge_timer again;
 };
 
@@ -180,6 +181,7 @@ static void flow_read(void *owner, struct hybridge_conn *conn)
 
 		if (n < 0)
 			return;
+		hybridge_turn_served(flow->loop, &flow->turn, (size_t)n);
 		flow->received += (size_t)n;
 		most -= (size_t)n;
 	}
@@ -296,6 +298,14 @@ a_window_stays_where_its_reader_is_slower_than_the_path(void **state)
 	lag_close(&lag);
 }
 
+/* What was on its way when its window shrank is used up first. */
+static void use_up(struct flow *flow, struct fixture *fx)
+{
+	size_t end = flow->received + H2_WINDOW_ALONE;
+
+	FIXTURE_UNTIL(fx, flow->received >= end);
+}
+
 /* The reader stops: so much may wait for it, however long our own process takes to answer. */
 static void expect_room(struct flow *flow, struct fixture *fx, size_t most)
 {
@@ -327,30 +337,70 @@ static int32_t window_of(const struct flow *flow)
 	return h2_stream_view(flow->ends[1])->window;
 }
 
-/* Nobody waits behind it; but a second one, on whatever session, would. */
+static void expect_alone(struct world *world, const struct flow *flow)
+{
+	FIXTURE_UNTIL(&world->fx, window_of(flow) > (int32_t)BULK_WINDOW);
+}
+
+/* Nobody waits behind it; but a second one would. */
 static void a_stream_alone_has_more_until_there_is_another(void **state)
 {
 	struct world *world = *state;
 	struct flow flow, other;
+	struct pair pair;
+
+	pair_open(world, &pair, false);
+	flow_open(&flow, &pair, SIZE_MAX);
+	expect_alone(world, &flow);
+	flow_open(&other, &pair, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)BULK_WINDOW);
+	use_up(&flow, &world->fx);
+	expect_room(&flow, &world->fx, BULK_WINDOW);
+	flow_close(&other);
+	flow_close(&flow);
+	pair_close(&pair);
+}
+
+/* Another session is served by the same processes. */
+static void bulk_of_two_sessions_has_what_makes_it_cheap(void **state)
+{
+	struct world *world = *state;
+	struct flow flow, other;
 	struct pair pair, next;
-	size_t used_up;
 
 	pair_open(world, &pair, false);
 	pair_open(world, &next, false);
 	flow_open(&flow, &pair, SIZE_MAX);
-	FIXTURE_UNTIL(&world->fx, window_of(&flow) > (int32_t)BULK_WINDOW);
-	flow_open(&other, &next, 1);
-	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)BULK_WINDOW);
+	expect_alone(world, &flow);
+	flow_open(&other, &next, SIZE_MAX);
+	FIXTURE_UNTIL(&world->fx,
+		      window_of(&flow) == (int32_t)BULK_WINDOW &&
+			      window_of(&other) == (int32_t)BULK_WINDOW);
 	flow_close(&other);
+	expect_alone(world, &flow);
+	flow_close(&flow);
+	pair_close(&pair);
+	pair_close(&next);
+}
 
-	FIXTURE_UNTIL(&world->fx, window_of(&flow) > (int32_t)BULK_WINDOW);
-	flow_open(&other, &pair, 1);
-	assert_int_equal(window_of(&flow), BULK_WINDOW);
-	/* What it had is used up first. */
-	used_up = flow.received + H2_WINDOW_ALONE;
-	FIXTURE_UNTIL(&world->fx, flow.received >= used_up);
-	expect_room(&flow, &world->fx, BULK_WINDOW);
+static void bulk_has_little_on_its_way_while_somebody_waits(void **state)
+{
+	struct world *world = *state;
+	struct flow flow, other;
+	struct pair pair, next;
+
+	pair_open(world, &pair, false);
+	pair_open(world, &next, false);
+	flow_open(&flow, &pair, SIZE_MAX);
+	expect_alone(world, &flow);
+	flow_open(&other, &next, 1);
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)SMALL_WINDOW);
+	use_up(&flow, &world->fx);
+	expect_room(&flow, &world->fx, SMALL_WINDOW);
 	flow_close(&other);
+	flow.limit = SIZE_MAX;
+	hybridge_conn_again(flow.ends[1]);
+	expect_alone(world, &flow);
 	flow_close(&flow);
 	pair_close(&pair);
 	pair_close(&next);
@@ -361,12 +411,13 @@ static void a_stream_alone_has_no_more_where_the_reader_is_slow(void **state)
 	struct world *world = *state;
 	struct flow flow;
 	struct pair pair;
-	size_t slow; /* has been read by then, in more than H2_ALONE_US */
+	size_t slow;
 
 	pair_open(world, &pair, false);
 	flow_open(&flow, &pair, SIZE_MAX);
 	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)BULK_WINDOW);
-	flow.step = 8192;
+	/* In a millisecond; it takes a second, which is long enough to be alone. */
+	flow.step = 20480;
 	slow = flow.received + 20 * BULK_WINDOW;
 	FIXTURE_UNTIL(&world->fx, flow.received > slow);
 	assert_int_equal(window_of(&flow), BULK_WINDOW);
@@ -457,6 +508,8 @@ int main(void)
 			a_window_stays_where_its_reader_is_slower_than_the_path),
 		WITH_WORLD(a_window_stays_where_the_peer_is_near),
 		WITH_WORLD(a_stream_alone_has_more_until_there_is_another),
+		WITH_WORLD(bulk_of_two_sessions_has_what_makes_it_cheap),
+		WITH_WORLD(bulk_has_little_on_its_way_while_somebody_waits),
 		WITH_WORLD(a_stream_alone_has_no_more_where_the_reader_is_slow),
 		WITH_WORLD(bbr_begins_anew_after_a_pause),
 		WITH_WORLD(bbr_is_kept_where_it_could_not_be_had_again),
