@@ -10,6 +10,7 @@ import harness
 
 LOAD = os.path.join(harness.BUILD, "bench", "load")
 TICK = os.sysconf("SC_CLK_TCK")
+QUIET_LOOKS = 6  # in a row, 10 ms from each other
 GIB = float(1 << 30)
 
 # key, words of the table, unit, whether more is better, digits behind the point
@@ -100,11 +101,25 @@ class Pinned:
 class Bench:
     """One tunnel under measurement: each method is a row, and returns figures by key."""
 
-    def __init__(self, world, tunnel, service, options):
+    def __init__(self, world, tunnel, service, options, tunnels):
         self.world, self.tunnel, self.service, self.options = world, tunnel, service, options
+        self.tunnels = tunnels
 
-    def load(self, verb, *rest, **more):
+    def settle(self):
+        """Waits until nobody works: some go on for a second with what their client has left."""
+        pids = [self.service.pid, *(pid for tunnel in self.tunnels for pid in tunnel.pids())]
+        seen = []
+
+        def is_quiet():
+            seen.append(processor_seconds(pids))
+            return len(seen) > QUIET_LOOKS and seen[-1] == seen[-QUIET_LOOKS]
+
+        harness.until(is_quiet, "quiet", 60)
+
+    def load(self, verb, *rest, settle=True, **more):
         argv = [LOAD, verb, self.tunnel.host, str(self.tunnel.port), *map(str, rest)]
+        if settle:
+            self.settle()
         return self.world.start(argv, env=self.tunnel.env, **more)
 
     def result(self, process, seconds=120):
@@ -122,8 +137,9 @@ class Bench:
 
     def run(self, *words):
         """What load printed, and the seconds of CPU that the tunnel took meanwhile."""
+        self.settle()
         before = processor_seconds(self.tunnel.pids())
-        result = self.result(self.load(*words))
+        result = self.result(self.load(*words, settle=False))
         return result, processor_seconds(self.tunnel.pids()) - before
 
     def bulk(self, way, streams):
@@ -157,10 +173,11 @@ class Bench:
 
     def beside(self):
         """A keystroke during a dump."""
+        self.settle()
         before = processor_seconds([self.service.pid])
-        bulk = self.load("bulk", "down", 2 * self.options.seconds + 1, 1)
+        bulk = self.load("bulk", "down", 2 * self.options.seconds + 1, 1, settle=False)
         harness.until(lambda: processor_seconds([self.service.pid]) - before >= 2 / TICK, "bulk")
-        result = self.result(self.load("ping", self.options.seconds))
+        result = self.result(self.load("ping", self.options.seconds, settle=False))
         if not bulk.alive():
             raise harness.Failure(f"{self.tunnel.name}: bulk ended before ping-pong: {bulk.err}")
         self.result(bulk)
