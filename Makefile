@@ -128,7 +128,7 @@ $(B)/bench/service: $(B)/bench/service.o $(B)/bench/sockets.o
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^
 
-$(B)/bench/floor: $(B)/bench/floor.o $(B)/bench/records.o $(B)/bench/sockets.o $(B)/libcommon.a
+$(B)/bench/floor: $(B)/bench/floor.o $(B)/bench/records.o $(B)/bench/records_tls.o $(B)/bench/sockets.o $(B)/libcommon.a
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -5,6 +5,8 @@
  *	floor far PORT SERVICE		joins the middle, connects streams to the service
  *	floor near PORT			joins the middle, listens for programs, and prints its port
  *
+ * With "tls" before that, at all three, records are OpenSSL's.
+ *
  * It does what must be done where connect() tells the truth and streams share connections: near
  * asks for a stream and reads nothing of it until far has reached the service; an end goes
  * each way by itself.  What near sends is masked, as a WebSocket's client does, and
@@ -55,6 +57,7 @@ static struct {
 	int epoll;
 	int listener;
 	bool is_near;
+	bool has_tls;
 	struct sockaddr_in service;
 	struct link links[2]; /* near and far have only the first */
 	struct stream **streams;
@@ -395,7 +398,8 @@ static void start_middle(void)
 		fd = accept(listener, NULL, NULL);
 		if (fd < 0)
 			bench_die("accept");
-		link_start(&self.links[i], fd);
+		link_start(&self.links[i], fd,
+			   self.has_tls ? records_tls(true) : NULL);
 		bench_watch(self.epoll, fd, &self.links[i]);
 	}
 }
@@ -450,13 +454,18 @@ static void turn(bool is_middle)
 
 int main(int argc, char **argv)
 {
-	bool is_middle = argc == 2 && strcmp(argv[1], "middle") == 0;
-	bool is_far = argc == 4 && strcmp(argv[1], "far") == 0;
+	bool is_middle, is_far;
 
+	self.has_tls = argc > 1 && strcmp(argv[1], "tls") == 0;
+	argc -= self.has_tls;
+	argv += self.has_tls;
+	is_middle = argc == 2 && strcmp(argv[1], "middle") == 0;
+	is_far = argc == 4 && strcmp(argv[1], "far") == 0;
 	self.is_near = argc == 3 && strcmp(argv[1], "near") == 0;
 	if (!is_middle && !is_far && !self.is_near) {
 		errno = EINVAL;
-		bench_die("floor: middle, far PORT SERVICE, or near PORT");
+		bench_die(
+			"floor: [tls] middle, far PORT SERVICE, or near PORT");
 	}
 	signal(SIGPIPE, SIG_IGN);
 	self.epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -465,7 +474,8 @@ int main(int argc, char **argv)
 	} else {
 		struct sockaddr_in middle = loopback(argv[2]);
 
-		link_start(link0, connect_to(&middle, 0));
+		link_start(link0, connect_to(&middle, 0),
+			   self.has_tls ? records_tls(false) : NULL);
 		bench_watch(self.epoll, link0->fd, link0);
 	}
 	if (is_far)

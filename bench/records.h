@@ -4,6 +4,9 @@
  * A record is its head, in the machine's order and authenticated, the payload under
  * AES-128-GCM, and the tag.  The key is known to all and nothing is agreed on: this is no
  * protocol to be used, it is what the least of them would cost.
+ *
+ * Or head and payload go through TLS by OpenSSL: what a tunnel costs at the least whose records
+ * are OpenSSL's.
  */
 #ifndef BENCH_RECORDS_H
 #define BENCH_RECORDS_H
@@ -13,9 +16,10 @@
 #include <stdint.h>
 
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
 
-/* As with TLS: RFC 8446 section 5.1. */
-#define RECORD_PAYLOAD ((size_t)16 * 1024)
+/* With its head it fits into a record of TLS: RFC 8446 section 5.1. */
+#define RECORD_PAYLOAD ((size_t)16 * 1024 - sizeof(struct record_head))
 
 enum record_type { RECORD_OPEN, RECORD_OPENED, RECORD_DATA, RECORD_END };
 
@@ -39,14 +43,19 @@ bool bytes_send(struct bytes *bytes, int fd);
 
 struct link {
 	int fd;
+	SSL *tls; /* NULL: without */
 	EVP_CIPHER_CTX *seal, *open;
 	uint64_t sealed, opened; /* records so far: the nonces */
 	struct bytes in, out;
 	bool readable; /* what the kernel last said: edge-triggered */
 };
 
-/** link_start() - On a connected socket, which becomes non-blocking; both ends start alike */
-void link_start(struct link *link, int fd);
+/** link_start() - On a connected socket, which becomes non-blocking
+ * @tls: From records_tls(), of the other kind at the other end; NULL: without, at both */
+void link_start(struct link *link, int fd, SSL *tls);
+
+/** records_tls() - One end of TLS 1.3, as our programs have it, but that nobody verifies anything */
+SSL *records_tls(bool is_server);
 
 /** link_add() - Seals a record behind those that wait, from where the payload lies */
 void link_add(struct link *link, enum record_type type, uint32_t id,

@@ -124,16 +124,23 @@ class Floor(Tunnel):
     """What three processes cost at the least: floor.c."""
 
     name = "floor"
-    PROGRAM = os.path.join(BUILD, "bench", "floor")
+    PROGRAM = [os.path.join(BUILD, "bench", "floor")]
 
     def start(self):
         middle = self.say_port("middle")
-        self.add([self.PROGRAM, "far", middle, str(self.service_port)])
+        self.add([*self.PROGRAM, "far", middle, str(self.service_port)])
         self.port = int(self.say_port("near", middle))
 
     def say_port(self, *argv):
-        self.add([self.PROGRAM, *argv])
+        self.add([*self.PROGRAM, *argv])
         return harness.until(lambda: self.processes[-1].out.strip(), f"the port of {argv[0]}")
+
+
+class FloorTls(Floor):
+    """The same where OpenSSL makes the records."""
+
+    name = "floor-tls"
+    PROGRAM = [*Floor.PROGRAM, "tls"]
 
 
 class Haproxy(Tunnel):
@@ -293,4 +300,4 @@ AllowTcpForwarding yes
         self.add([*argv, "-L", forward, LOOPBACK], [port])
 
 
-ALL = {kind.name: kind for kind in (Raw, Floor, Hybridge, Haproxy, Nginx, Ssh, Stunnel)}
+ALL = {kind.name: kind for kind in (Raw, Floor, FloorTls, Hybridge, Haproxy, Nginx, Ssh, Stunnel)}
