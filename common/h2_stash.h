@@ -40,8 +40,8 @@ size_t h2_stash_take(struct h2_stash *stash, struct h2_chunks *chunks,
 
 /**
  * h2_stash_lend() - Give the first piece away where it lies
- * @lent: Holds it from now on, and not what it held before
- * @buf:  Set; it, and SCRATCH_HEAD bytes before it, may be overwritten
+ * @chunks: Holds it from now on among what is lent, where there must be room
+ * @buf:    Set; it, and SCRATCH_HEAD bytes before it, may be overwritten
  *
  * Return: its bytes; 0 when that is not possible, or there is none
  */

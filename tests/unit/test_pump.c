@@ -5,6 +5,8 @@
 
 #include "pump_fixture.h"
 
+#include <hybridge/turn.h>
+
 static void messages_travel_both_ways(void **state)
 {
 	struct stream stream;
@@ -20,6 +22,24 @@ static void messages_travel_both_ways(void **state)
 	fixture_expect(stream.fx, stream.app, "answer", 6);
 	assert_int_equal(hybridge_pump_stats(stream.pump).to_ws, 8);
 	assert_int_equal(hybridge_pump_stats(stream.pump).from_ws, 6);
+	stream_close(&stream);
+}
+
+/* So that bulk of others gives way. */
+static void the_loop_knows_that_somebody_waits(void **state)
+{
+	struct hybridge_loop *loop;
+	struct stream stream;
+
+	stream_open(*state, &stream, LONG_MS, 0);
+	loop = stream.fx->loop;
+	assert_true(hybridge_turn_is_awaited(loop));
+	FIXTURE_UNTIL(stream.fx, !hybridge_turn_is_awaited(loop));
+	fixture_send(stream.fx, stream.app, "?", 1);
+	FIXTURE_UNTIL(stream.fx, hybridge_turn_is_awaited(loop));
+	FIXTURE_UNTIL(stream.fx, !hybridge_turn_is_awaited(loop));
+	peer_sends(&stream, HYBRIDGE_WS_BINARY, true, "!", 1);
+	FIXTURE_UNTIL(stream.fx, hybridge_turn_is_awaited(loop));
 	stream_close(&stream);
 }
 
@@ -437,6 +457,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LOOP(messages_travel_both_ways),
+		WITH_LOOP(the_loop_knows_that_somebody_waits),
 		WITH_LOOP(the_program_may_end_first),
 		WITH_LOOP(the_peer_may_end_first),
 		WITH_LOOP(a_peer_that_closes_and_leaves_is_an_orderly_end),

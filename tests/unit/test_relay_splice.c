@@ -4,6 +4,8 @@
  */
 #include "engine_fixture.h"
 
+#include <hybridge/turn.h>
+
 #include "../../relay/splice.h"
 #include "../../relay/transform.h"
 
@@ -144,6 +146,22 @@ static void messages_pass_both_ways_and_are_counted(void **state)
 	close_pair(&pair);
 	assert_int_equal(pair.end, SPLICE_STOPPED);
 	assert_int_equal(pair.bytes[SPLICE_SENDER], 8);
+}
+
+/* So that bulk of others gives way. */
+static void the_loop_knows_that_somebody_waits(void **state)
+{
+	struct fixture *fx = *state;
+	struct pair pair;
+
+	open_pair(&pair, fx, PING_MS, 0);
+	assert_true(hybridge_turn_is_awaited(fx->loop));
+	for (size_t i = 0; i < SPLICE_SIDES; i++) {
+		FIXTURE_UNTIL(fx, !hybridge_turn_is_awaited(fx->loop));
+		say(&pair, (enum splice_side)i, HYBRIDGE_WS_BINARY, "?", 1);
+		FIXTURE_UNTIL(fx, hybridge_turn_is_awaited(fx->loop));
+	}
+	close_pair(&pair);
 }
 
 static void each_direction_ends_with_its_own_close(void **state)
@@ -432,6 +450,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LOOP(messages_pass_both_ways_and_are_counted),
+		WITH_LOOP(the_loop_knows_that_somebody_waits),
 		WITH_LOOP(each_direction_ends_with_its_own_close),
 		WITH_LOOP(close_without_a_code_is_passed_on_as_1000),
 		WITH_LOOP(leg_that_breaks_without_close_resets_the_other),
