@@ -411,6 +411,19 @@ static void run_refuse(struct hybridge_task *task)
 	fail(dial, EINVAL, &dial->proxy_error);
 }
 
+/* Owned by the caller; NULL when out of memory. */
+static char *host_and_port(const char *host, uint16_t port)
+{
+	char digits[HYBRIDGE_TEXT_NUMBER];
+	const struct hybridge_span parts[] = {
+		hybridge_text_span(host),
+		hybridge_text_span(":"),
+		hybridge_text_number(port, digits),
+	};
+
+	return hybridge_text_join(parts, 3);
+}
+
 struct hybridge_dial *hybridge_dial_start(struct hybridge_loop *loop,
 					  const struct hybridge_dial_args *args,
 					  hybridge_dial_fn *done, void *owner)
@@ -434,11 +447,9 @@ struct hybridge_dial *hybridge_dial_start(struct hybridge_loop *loop,
 	dial->refuse.run = run_refuse;
 	dial->reap.run = run_reap;
 	dial->host = strdup(args->host);
-	if (!dial->host ||
-	    asprintf(&dial->name, "%s:%u", args->host, args->port) < 0) {
-		dial->name = NULL;
+	dial->name = host_and_port(args->host, args->port);
+	if (!dial->host || !dial->name)
 		goto fail;
-	}
 	if (use_proxy &&
 	    proxy_parse(args->proxy, &dial->proxy, &dial->proxy_error) != 0) {
 		hybridge_loop_defer(loop, &dial->refuse);

@@ -3,12 +3,12 @@
  */
 #include <hybridge/endpoint.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include <hybridge/sas.h>
+#include <hybridge/text.h>
 #include <hybridge/url.h>
 
 void hybridge_endpoint_wipe(char *text)
@@ -93,31 +93,10 @@ void hybridge_endpoint_uuid(char out[static HYBRIDGE_ENDPOINT_UUID_TEXT])
 	*to = '\0';
 }
 
-/* Encodes a path segment by segment: its slashes stay. */
-static char *encode_path(const char *path)
-{
-	char *all = strdup("");
-
-	while (all && *path) {
-		struct hybridge_span segment = {path, strcspn(path, "/")};
-		char *encoded = hybridge_url_encode(segment);
-		char *longer = NULL;
-
-		path += segment.len;
-		if (encoded && asprintf(&longer, "%s%s%s", all, encoded,
-					*path ? "/" : "") < 0)
-			longer = NULL;
-		path += *path ? 1 : 0;
-		free(encoded);
-		free(all);
-		all = longer;
-	}
-	return all;
-}
-
 char *hybridge_endpoint_path(const struct hybridge_connstr *relay)
 {
-	return encode_path(relay->entity ? relay->entity : "");
+	return hybridge_url_encode_path(
+		hybridge_text_span(relay->entity ? relay->entity : ""));
 }
 
 char *hybridge_endpoint_target(const struct hybridge_connstr *relay,
@@ -127,13 +106,22 @@ char *hybridge_endpoint_target(const struct hybridge_connstr *relay,
 	size_t len = suffix ? strcspn(suffix, "?") : 0;
 	const char *query = suffix && suffix[len] ? suffix + len + 1 : "";
 	char *path = hybridge_endpoint_path(relay);
-	char *target = NULL;
+	const struct hybridge_span parts[] = {
+		hybridge_text_span("/$hc/"),
+		hybridge_text_span(path ? path : ""),
+		{suffix, len},
+		hybridge_text_span("?"),
+		hybridge_text_span(query),
+		hybridge_text_span(*query ? "&" : ""),
+		hybridge_text_span("sb-hc-action="),
+		hybridge_text_span(action),
+		hybridge_text_span("&sb-hc-id="),
+		hybridge_text_span(id),
+	};
+	char *target =
+		path ? hybridge_text_join(parts, sizeof(parts) / sizeof(*parts))
+		     : NULL;
 
-	if (path &&
-	    asprintf(&target, "/$hc/%s%.*s?%s%ssb-hc-action=%s&sb-hc-id=%s",
-		     path, (int)len, suffix ? suffix : "", query,
-		     *query ? "&" : "", action, id) < 0)
-		target = NULL;
 	free(path);
 	return target;
 }
@@ -141,25 +129,31 @@ char *hybridge_endpoint_target(const struct hybridge_connstr *relay,
 char *hybridge_endpoint_host(const char *host, uint16_t port, bool tls)
 {
 	bool is_v6 = strchr(host, ':') != NULL;
-	char *text = NULL;
-	int len;
+	bool is_usual = port == (tls ? 443 : 80);
+	char digits[HYBRIDGE_TEXT_NUMBER];
+	const struct hybridge_span parts[] = {
+		hybridge_text_span(is_v6 ? "[" : ""),
+		hybridge_text_span(host),
+		hybridge_text_span(is_v6 ? "]" : ""),
+		hybridge_text_span(is_usual ? "" : ":"),
+		hybridge_text_number(port, digits),
+	};
 
-	if (port == (tls ? 443 : 80))
-		len = asprintf(&text, is_v6 ? "[%s]" : "%s", host);
-	else
-		len = asprintf(&text, is_v6 ? "[%s]:%u" : "%s:%u", host, port);
-	return len < 0 ? NULL : text;
+	return hybridge_text_join(parts, is_usual ? 4 : 5);
 }
 
 char *hybridge_endpoint_headers(const char *token, const char *agent,
 				const char *more)
 {
-	char *lines = NULL;
+	const struct hybridge_span parts[] = {
+		hybridge_text_span(token ? "ServiceBusAuthorization: " : ""),
+		hybridge_text_span(token ? token : ""),
+		hybridge_text_span(token ? "\r\n" : ""),
+		hybridge_text_span("Relay-User-Agent: "),
+		hybridge_text_span(agent),
+		hybridge_text_span("\r\n"),
+		hybridge_text_span(more ? more : ""),
+	};
 
-	if (asprintf(&lines, "%s%s%sRelay-User-Agent: %s\r\n%s",
-		     token ? "ServiceBusAuthorization: " : "",
-		     token ? token : "", token ? "\r\n" : "", agent,
-		     more ? more : "") < 0)
-		return NULL;
-	return lines;
+	return hybridge_text_join(parts, sizeof(parts) / sizeof(*parts));
 }

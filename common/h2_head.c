@@ -7,7 +7,6 @@
 #include "h2_inside.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,7 +327,7 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 	struct h2_stream *stream = h2_stream_of(conn);
 	char *lines = strdup(answer->headers ? answer->headers : "");
 	struct fields fields = {.len = 0};
-	char status[12], reason[H2_REASON_MAX];
+	char status[HYBRIDGE_TEXT_NUMBER], reason[H2_REASON_MAX];
 	int ret;
 
 	if (!lines || !stream->session || stream->is_answered) {
@@ -336,8 +335,8 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 		errno = lines ? ECONNRESET : ENOMEM;
 		return -1;
 	}
-	snprintf(status, sizeof(status), "%d", answer->status);
-	field(&fields, ":status", hybridge_text_span(status), 0);
+	field(&fields, ":status",
+	      hybridge_text_number((uint32_t)answer->status, status), 0);
 	hybridge_text_printable(reason, sizeof(reason),
 				hybridge_text_trim(hybridge_text_span(
 					answer->reason ? answer->reason : "")));

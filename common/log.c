@@ -18,6 +18,8 @@
 #include <hybridge/log.h>
 #include <hybridge/utf8.h>
 
+#include "plain.h"
+
 #define LINE_MAX_BYTES  4096 /* PIPE_BUF: what a pipe takes in one piece */
 #define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
 #define VALUE_MAX_BYTES 200
@@ -199,32 +201,17 @@ static void put_quoted(struct line *line, const char *text)
 	put(line, "\"");
 }
 
-enum kind {
-	KIND_PLAIN,
-	KIND_QUOTED, /* as it is, but between quotes */
-	KIND_ODD,    /* to be escaped, replaced, or looked at closely */
-};
-
-static enum kind kind_of(char c)
-{
-	if (c <= ' ' || c == 0x7f || c == '"' || c == '\\')
-		return c == ' ' ? KIND_QUOTED : KIND_ODD;
-	return c == '=' ? KIND_QUOTED : KIND_PLAIN;
-}
-
-/* Nearly every value is short and harmless: written as it is, in one look. */
+/* Nearly every value is short and harmless: written as it is, after one look. */
 static bool put_harmless(struct line *line, const char *value, size_t max)
 {
-	bool quoted = settings.form == FORM_JSON || value[0] == '\0';
-	size_t len = 0;
+	size_t len = strlen(value);
+	bool quoted;
 
-	for (; value[len]; len++) {
-		enum kind kind = kind_of(value[len]);
-
-		if (kind == KIND_ODD || len == max)
-			return false;
-		quoted = quoted || kind == KIND_QUOTED;
-	}
+	/* To be escaped, replaced, cut, or looked at closely. */
+	if (len > max || plain_len(value, len, "\"\\\\") < len)
+		return false;
+	quoted = settings.form == FORM_JSON || len == 0 ||
+		 plain_len(value, len, " ==") < len;
 	if (quoted)
 		put(line, "\"");
 	put_bytes(line, value, len);

@@ -15,6 +15,7 @@
 #include <hybridge/utf8.h>
 
 #include "message_usual.h"
+#include "plain.h"
 
 #define FIRST_ROOM ((size_t)1024) /* of an accept message; most need no more */
 
@@ -332,37 +333,49 @@ static void put_escaped(struct writer *writer, unsigned char c)
 	put(writer, text);
 }
 
+/* A byte above ASCII: of UTF-8 as it is, else of ISO 8859-1. */
+static void put_above(struct writer *writer, unsigned char c, bool is_utf8)
+{
+	const char two[] = {(char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f))};
+
+	if (is_utf8)
+		put_bytes(writer, (const char *)&c, 1);
+	else
+		put_bytes(writer, two, sizeof(two));
+}
+
 /*
  * The inside of a JSON string of bytes off the wire.  Header fields need not be UTF-8; what
  * is not is taken for ISO 8859-1, which HTTP once said and .NET still thinks.
  */
 static void put_wire(struct writer *writer, const char *text)
 {
-	bool checked = false, is_utf8 = false;
-	const char *run = text;
+	size_t left = strlen(text);
+	bool is_checked = false, is_utf8 = false;
 
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (;;) {
+		size_t run = plain_len(text, left, "\"\\/");
+		unsigned char c;
 
-		if (c >= 0x80 && !checked) {
-			is_utf8 = hybridge_utf8_is_valid(text, strlen(text));
-			checked = true;
+		put_bytes(writer, text, run);
+		text += run;
+		left -= run;
+		if (left == 0)
+			return;
+		c = (unsigned char)*text;
+		if (c >= 0x80 && !is_checked) {
+			is_utf8 = hybridge_utf8_is_valid(text, left);
+			is_checked = true;
 		}
-		if (c >= 0x80 ? is_utf8
-			      : c >= ' ' && c != '"' && c != '\\' && c != '/')
-			continue;
-		put_bytes(writer, run, (size_t)(text - run));
-		run = text + 1;
-		if (c < 0x80) {
+		if (c >= 0x80)
+			put_above(writer, c, is_utf8);
+		else if (c == 0x7f)
+			put_bytes(writer, text, 1);
+		else
 			put_escaped(writer, c);
-		} else {
-			const char two[] = {(char)(0xc0 | c >> 6),
-					    (char)(0x80 | (c & 0x3f))};
-
-			put_bytes(writer, two, sizeof(two));
-		}
+		text++;
+		left--;
 	}
-	put_bytes(writer, run, (size_t)(text - run));
 }
 
 /* `"NAME":"VALUE` - its end is up to the caller. */
@@ -375,12 +388,18 @@ static void put_member(struct writer *writer, const char *name,
 	put_wire(writer, value ? value : "");
 }
 
+/* Most differ in their first letter already. */
+static bool is_same_name(const char *a, const char *b)
+{
+	return ((*a ^ *b) & ~('a' ^ 'A')) == 0 && strcasecmp(a, b) == 0;
+}
+
 /* The first header of @msg that has the name of the one at @index. */
 static size_t first_of(const struct hybridge_message *msg, size_t index)
 {
 	size_t i = 0;
 
-	while (strcasecmp(msg->headers[i].name, msg->headers[index].name) != 0)
+	while (!is_same_name(msg->headers[i].name, msg->headers[index].name))
 		i++;
 	return i;
 }
@@ -411,7 +430,7 @@ static void put_headers(struct writer *writer,
 char *hybridge_message_format_accept(const struct hybridge_message *msg)
 {
 	struct writer writer = {0};
-	char tail[32];
+	char port[HYBRIDGE_TEXT_NUMBER];
 
 	put(&writer, "{\"accept\":{");
 	put_member(&writer, "address", msg->address);
@@ -421,8 +440,9 @@ char *hybridge_message_format_accept(const struct hybridge_message *msg)
 	put_headers(&writer, msg);
 	put(&writer, "},\"remoteEndpoint\":{");
 	put_member(&writer, "address", msg->remote_address);
-	snprintf(tail, sizeof(tail), "\",\"port\":%u}}}", msg->remote_port);
-	put(&writer, tail);
+	put(&writer, "\",\"port\":");
+	put(&writer, hybridge_text_number(msg->remote_port, port).text);
+	put(&writer, "}}}");
 	if (writer.failed) {
 		free(writer.text);
 		return NULL;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plain.h"
+
 #define PORT_DIGITS 5
 
 struct cursor {
@@ -41,18 +43,25 @@ static char unescape(char c)
 	return (char)(known ? to[known - from] : '\0');
 }
 
+/* What needs no second look from here on. */
+static size_t plain_from(const char *at, const char *end)
+{
+	return plain_len(at, (size_t)(end - at), "\"\\\\");
+}
+
 /* Where the string ends that begins at the cursor, its quotes apart; NULL: it is unusual. */
 static const char *find_end(const struct cursor *cursor)
 {
-	const char *at = cursor->at;
+	const char *end = cursor->end;
+	const char *at = cursor->at + plain_from(cursor->at, end);
 
-	for (; at < cursor->end && *at != '"'; at++) {
-		if ((unsigned char)*at < ' ' || (unsigned char)*at >= 0x80)
+	while (at < end && *at == '\\') {
+		if (++at == end || !unescape(*at))
 			return NULL;
-		if (*at == '\\' && (++at == cursor->end || !unescape(*at)))
-			return NULL;
+		at++;
+		at += plain_from(at, end);
 	}
-	return at < cursor->end ? at : NULL;
+	return at < end && *at == '"' ? at : NULL;
 }
 
 /* A string, owned by the caller; moves behind it. */
@@ -65,8 +74,16 @@ static char *read_string(struct cursor *cursor)
 	text = end ? malloc((size_t)(end - from) + 1) : NULL;
 	if (!text)
 		return NULL;
-	for (to = text; from < end; from++)
-		*to++ = (char)(*from == '\\' ? unescape(*++from) : *from);
+	for (to = text;; from += 2) {
+		size_t run = plain_from(from, end);
+
+		memcpy(to, from, run);
+		to += run;
+		from += run;
+		if (from == end)
+			break;
+		*to++ = unescape(from[1]);
+	}
 	*to = '\0';
 	cursor->at = end + 1;
 	return text;

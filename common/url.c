@@ -10,12 +10,16 @@
 #include <hybridge/text.h>
 #include <hybridge/url.h>
 
-/* Of encodeURIComponent (ECMA-262, 19.2.6.4). */
-static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "abcdefghijklmnopqrstuvwxyz"
-				 "0123456789-_.!~*'()";
+#include "plain.h"
 
-char *hybridge_url_encode(struct hybridge_span text)
+/* What encodeURIComponent leaves as it is (ECMA-262, 19.2.6.4). */
+static bool is_unreserved(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || (c && strchr("-_.!~*'()", c));
+}
+
+static char *encode(struct hybridge_span text, unsigned char keep)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
@@ -29,7 +33,7 @@ char *hybridge_url_encode(struct hybridge_span text)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.text[i];
 
-		if (c && strchr(unreserved, c)) {
+		if (is_unreserved(c) || (keep && c == keep)) {
 			*to++ = (char)c;
 			continue;
 		}
@@ -39,6 +43,16 @@ char *hybridge_url_encode(struct hybridge_span text)
 	}
 	*to = '\0';
 	return out;
+}
+
+char *hybridge_url_encode(struct hybridge_span text)
+{
+	return encode(text, '\0');
+}
+
+char *hybridge_url_encode_path(struct hybridge_span path)
+{
+	return encode(path, '/');
 }
 
 static int hex_digit(char c)
@@ -80,8 +94,15 @@ char *hybridge_url_decode(struct hybridge_span text, bool plus)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < text.len;) {
-		int c = decode_next(text, &i, plus);
+		size_t run = plain_len(text.text + i, text.len - i, "%++");
+		int c;
 
+		memcpy(out + len, text.text + i, run);
+		len += run;
+		i += run;
+		if (i == text.len)
+			break;
+		c = decode_next(text, &i, plus);
 		if (c <= 0) { /* a NUL would cut the text short */
 			explicit_bzero(out, len);
 			free(out);
@@ -105,8 +126,13 @@ static char fold(int c)
  */
 static bool key_matches(struct hybridge_span key, const char *name, bool whole)
 {
+	size_t len = strlen(name);
 	size_t at = 0;
 
+	/* Decoding makes it shorter, and nothing else does. */
+	if (key.len < len || (whole && key.len > len &&
+			      !memchr(key.text, '%', key.len)))
+		return false;
 	for (; *name; name++) {
 		if (at == key.len)
 			return false;
@@ -213,7 +239,9 @@ static const char *skip_scheme(const char *text, bool *tls)
 /* What no URL of ours may hold, in words, or NULL. */
 static const char *forbidden(const char *text)
 {
-	for (const char *c = text; *c; c++) {
+	size_t len = strlen(text);
+
+	for (const char *c = text + plain_len(text, len, " ##"); *c; c++) {
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			return "it holds a control character";
 		if (*c == ' ')

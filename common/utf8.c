@@ -3,6 +3,10 @@
  */
 #include <hybridge/utf8.h>
 
+#include "plain.h"
+
+#define NONE "\0\0" /* no byte of ASCII is looked for */
+
 size_t hybridge_utf8_len(const unsigned char *s, size_t left)
 {
 	unsigned char low = 0x80;
@@ -40,8 +44,10 @@ bool hybridge_utf8_is_valid(const char *text, size_t len)
 	const unsigned char *s = (const unsigned char *)text;
 
 	while (len > 0) {
-		size_t n = hybridge_utf8_len(s, len);
+		size_t n = plain_len((const char *)s, len, NONE);
 
+		if (n == 0)
+			n = hybridge_utf8_len(s, len);
 		if (n == 0)
 			return false;
 		s += n;

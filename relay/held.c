@@ -3,12 +3,13 @@
  */
 #include "held.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <utlist.h>
+
+#include <hybridge/text.h>
 
 #include "far.h"
 #include "worker.h"
@@ -75,10 +76,22 @@ static int copy_headers(const struct call *call, bool hide_authorization,
 	return 0;
 }
 
+static char *name_call(const struct call *call)
+{
+	static unsigned int count;
+	char digits[HYBRIDGE_TEXT_NUMBER];
+	const struct hybridge_span parts[] = {
+		hybridge_text_span(call->guid),
+		hybridge_text_span("_G0_G"),
+		hybridge_text_number(count++ % GATEWAYS, digits),
+	};
+
+	return hybridge_text_join(parts, 3);
+}
+
 static int copy_call(struct held *held, const struct call *call,
 		     bool hide_authorization)
 {
-	static unsigned int count;
 	struct hybridge_message *message = &held->message;
 
 	held->host = hybridge_span_dup(call->host);
@@ -87,9 +100,7 @@ static int copy_call(struct held *held, const struct call *call,
 	held->query = hybridge_span_dup(call->target.query);
 	message->remote_address = strdup(call->remote_address);
 	message->remote_port = call->remote_port;
-	if (asprintf(&message->id, "%s_G0_G%u", call->guid,
-		     count++ % GATEWAYS) < 0)
-		message->id = NULL;
+	message->id = name_call(call);
 	if (!held->host || !held->remote || !held->path || !held->query ||
 	    !message->remote_address || !message->id)
 		return -1;

@@ -16,6 +16,7 @@
 #include <hybridge/channel.h>
 #include <hybridge/log.h>
 #include <hybridge/message.h>
+#include <hybridge/text.h>
 #include <hybridge/ws.h>
 
 #include "answer.h"
@@ -78,14 +79,18 @@ static int pass_invite(struct bus_member *member,
 	struct listener *listener =
 		hybridge_container(member, struct listener, member);
 	struct hybridge_message message = *invite->message;
+	const struct hybridge_span address[] = {
+		hybridge_text_span(listener->relay->tls ? "wss://" : "ws://"),
+		hybridge_text_span(invite->host ? invite->host
+						: listener->host),
+		hybridge_text_span(invite->target),
+	};
 	char *text = NULL;
 	size_t len;
 	int ret = -1;
 
-	if (asprintf(&message.address, "%s://%s%s",
-		     listener->relay->tls ? "wss" : "ws",
-		     invite->host ? invite->host : listener->host,
-		     invite->target) < 0)
+	message.address = hybridge_text_join(address, 3);
+	if (!message.address)
 		return -1;
 	text = hybridge_message_format_accept(&message);
 	free(message.address);

@@ -4,6 +4,7 @@
 #ifndef HYBRIDGE_TEXT_H
 #define HYBRIDGE_TEXT_H
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,19 @@ static inline struct hybridge_span hybridge_text_span(const char *text)
 {
 	return (struct hybridge_span){text, strlen(text)};
 }
+
+/**
+ * hybridge_text_join() - Copy of @parts, one behind the other
+ * For what is made for each stream: asprintf(3) costs several times as much.
+ * Return: owned by the caller; NULL when out of memory
+ */
+char *hybridge_text_join(const struct hybridge_span *parts, size_t num);
+
+#define HYBRIDGE_TEXT_NUMBER 11 /* the largest, and its NUL */
+
+/** hybridge_text_number() - @number in decimal; the span points into @out, and is a string */
+struct hybridge_span
+hybridge_text_number(uint32_t number, char out[static HYBRIDGE_TEXT_NUMBER]);
 
 /** hybridge_text_lower() - Fold A-Z of a string in place, whatever the locale */
 static inline void hybridge_text_lower(char *text)

@@ -18,6 +18,9 @@
  */
 HYBRIDGE_MUSTUSE char *hybridge_url_encode(struct hybridge_span text);
 
+/** hybridge_url_encode_path() - The same, segment by segment: slashes stay */
+char *hybridge_url_encode_path(struct hybridge_span path);
+
 /**
  * hybridge_url_decode() - Decode %XX once
  * @text: Encoded text

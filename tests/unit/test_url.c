@@ -24,6 +24,7 @@ static void encode_leaves_what_encode_uri_component_leaves(void **state)
 	char *rest = hybridge_url_encode(span(" /:?#[]@$&+,;=%\"\xc3\xa9"));
 	char *empty = hybridge_url_encode((struct hybridge_span){NULL, 0});
 	char *nul = hybridge_url_encode((struct hybridge_span){"a\0b", 3});
+	char *path = hybridge_url_encode_path(span("/a b//c%2F\xc3\xa9/"));
 
 	(void)state;
 	assert_string_equal(all, "AZaz09-_.!~*'()");
@@ -31,10 +32,12 @@ static void encode_leaves_what_encode_uri_component_leaves(void **state)
 				  "%25%22%C3%A9");
 	assert_string_equal(empty, "");
 	assert_string_equal(nul, "a%00b");
+	assert_string_equal(path, "/a%20b//c%252F%C3%A9/");
 	free(all);
 	free(rest);
 	free(empty);
 	free(nul);
+	free(path);
 }
 
 static void decode_undoes_one_encoding_only(void **state)
