@@ -134,6 +134,7 @@ ssize_t conn_receive(struct hybridge_conn *conn, void *buf, size_t len)
 	do {
 		n = recv(conn->source.fd, buf, len, 0);
 	} while (n < 0 && errno == EINTR);
+	conn->at_end = n == 0 && len > 0;
 	if (n < 0 && errno != EAGAIN)
 		conn->in_error = errno;
 	else if (n < 0 || (n > 0 && (size_t)n < len && !conn->hung_up))
@@ -570,6 +571,13 @@ bool hybridge_conn_ended(const struct hybridge_conn *conn)
 	return conn->ended;
 }
 
+/* The peer has said its last, and close(2) can end it behind ours: nothing to wait for. */
+static bool is_over(const struct hybridge_conn *conn)
+{
+	return conn->at_end && !conn->ssl && queue_len(&conn->out) == 0 &&
+	       !hybridge_conn_broken(conn);
+}
+
 void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 {
 	if (!conn)
@@ -580,6 +588,10 @@ void hybridge_conn_close(struct hybridge_conn *conn, enum hybridge_conn_how how)
 	}
 	conn->on_ready = linger;
 	conn->owner = NULL;
+	if (how == HYBRIDGE_CONN_ORDERLY && is_over(conn)) {
+		destroy(conn, false);
+		return;
+	}
 	if (how == HYBRIDGE_CONN_RESET || hybridge_conn_end(conn) != 0 ||
 	    conn_be_patient(conn) != 0) {
 		destroy(conn, true);

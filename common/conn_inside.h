@@ -57,6 +57,7 @@ struct hybridge_conn {
 	bool readable;
 	bool writable;
 	bool hung_up; /* RDHUP or HUP was seen: a short read says nothing */
+	bool at_end;  /* the end was read from the socket */
 	bool ending;  /* shut down writing when @out is empty */
 	bool ended;
 	bool draining;

@@ -247,11 +247,13 @@ static void on_close(struct hybridge_pump *pump,
 		return;
 	}
 	pump->close_received = true;
+	/* Closing it ends it, too: no shutdown(2) before that. */
+	finish_if_both_ended(pump);
+	if (!pump->tcp)
+		return;
 	keep_alive(pump);
 	if (hybridge_conn_end(pump->tcp) != 0)
 		finish(pump, HYBRIDGE_END_TCP_RESET);
-	else
-		finish_if_both_ended(pump);
 }
 
 static void on_control(struct hybridge_pump *pump,

@@ -277,6 +277,28 @@ static void an_orderly_close_waits_for_a_peer_that_ended_first(void **state)
 }
 
 /* It takes longer than a connection that stands still is waited for. */
+static void an_orderly_close_behind_the_peers_end_is_over_at_once(void **state)
+{
+	struct fixture *fx = *state;
+	struct end end;
+	char buf[8];
+	int fds[2];
+
+	fixture_tcp_pair(fds, 0);
+	end_open(fx, &end, fds[0]);
+	hybridge_conn_arm_reset(end.conn);
+	fixture_send(fx, fds[1], "ask", 3);
+	shutdown(fds[1], SHUT_WR);
+	FIXTURE_UNTIL(fx, end.eof);
+	assert_int_equal(hybridge_conn_write(end.conn, "answer", 6), 0);
+	end_close(&end, HYBRIDGE_CONN_ORDERLY);
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(fixture_recv(fx, fds[1], buf, 6), 6);
+	assert_memory_equal(buf, "answer", 6);
+	assert_int_equal(fixture_recv(fx, fds[1], buf, 1), 0);
+	close(fds[1]);
+}
+
 static void an_orderly_close_loses_nothing_to_a_slow_peer(void **state)
 {
 	struct fixture *fx = *state;
@@ -509,6 +531,8 @@ int main(void)
 		WITH_LOOP(an_end_follows_what_is_pending_and_reading_goes_on),
 		WITH_LOOP(an_orderly_close_loses_nothing),
 		WITH_LOOP(an_orderly_close_waits_for_a_peer_that_ended_first),
+		WITH_LOOP(
+			an_orderly_close_behind_the_peers_end_is_over_at_once),
 		WITH_LOOP(an_orderly_close_loses_nothing_to_a_slow_peer),
 		WITH_LOOP(a_reset_reaches_the_peer_as_econnreset),
 		WITH_LOOP(a_reset_by_the_peer_is_an_error_behind_its_bytes),
