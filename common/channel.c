@@ -224,7 +224,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 {
 	struct hybridge_channel *channel = owner;
 	/* Not the loop's scratch: an owner's answer may pump something else. */
-	uint8_t buf[4096];
+	HYBRIDGE_UNCLEARED uint8_t buf[4096];
 
 	(void)conn;
 	for (int i = 0; channel->conn; i++) {

@@ -227,7 +227,7 @@ static void destroy(struct hybridge_conn *conn, bool reset)
 /* Discards what comes until the peer has ended as well. */
 static void linger(void *owner, struct hybridge_conn *conn)
 {
-	uint8_t sink[4096];
+	HYBRIDGE_UNCLEARED uint8_t sink[4096];
 	ssize_t n = 1;
 
 	(void)owner;

@@ -268,9 +268,10 @@ struct hybridge_conn *hybridge_h2_open(struct hybridge_h2 *session,
 				       hybridge_conn_fn *on_ready, void *owner)
 {
 	char *lines = strdup(args->headers ? args->headers : "");
-	struct fields fields = {.len = 0};
+	HYBRIDGE_UNCLEARED struct fields fields;
 	struct h2_stream *stream = NULL;
 
+	fields.len = 0;
 	errno = ENOMEM;
 	if (hybridge_h2_room(session) == 0)
 		errno = EAGAIN;
@@ -326,10 +327,11 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 {
 	struct h2_stream *stream = h2_stream_of(conn);
 	char *lines = strdup(answer->headers ? answer->headers : "");
-	struct fields fields = {.len = 0};
+	HYBRIDGE_UNCLEARED struct fields fields;
 	char status[HYBRIDGE_TEXT_NUMBER], reason[H2_REASON_MAX];
 	int ret;
 
+	fields.len = 0;
 	if (!lines || !stream->session || stream->is_answered) {
 		free(lines);
 		errno = lines ? ECONNRESET : ENOMEM;

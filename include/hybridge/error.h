@@ -12,6 +12,13 @@
 
 #define HYBRIDGE_MUSTUSE __attribute__((warn_unused_result))
 
+/* A large local variable that is written before it is read: not cleared at each call, as others are. */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define HYBRIDGE_UNCLEARED __attribute__((uninitialized))
+#else
+#define HYBRIDGE_UNCLEARED
+#endif
+
 /**
  * enum hybridge_code - Class of a failure
  *
