@@ -86,7 +86,7 @@ static int bio_write(BIO *bio, const char *buf, int len)
 		buf += n;
 		left -= n;
 	}
-	hybridge_loop_defer(conn->loop, &conn->flush);
+	hybridge_loop_defer_last(conn->loop, &conn->flush);
 	return conn->out_error ? -1 : len;
 }
 

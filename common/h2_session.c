@@ -173,7 +173,7 @@ void h2_send(struct hybridge_h2 *session)
 
 void h2_send_later(struct hybridge_h2 *session)
 {
-	hybridge_loop_defer(session->loop, &session->flush);
+	hybridge_loop_defer_last(session->loop, &session->flush);
 }
 
 static void run_flush(struct hybridge_task *task)

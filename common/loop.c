@@ -55,6 +55,7 @@ struct hybridge_loop {
 	int64_t now_us;
 	struct timer_heap timers;
 	struct hybridge_task *tasks; /* first; its prev is the last */
+	struct hybridge_task *last;  /* likewise, of those that come behind */
 	struct hybridge_task mark;   /* where the next turn's tasks begin */
 	pthread_mutex_t post_lock;
 	struct hybridge_task *posted; /* first; through their next */
@@ -118,20 +119,48 @@ static void deliver_events(struct hybridge_loop *loop, int timeout_ms)
 	}
 }
 
-static void run_tasks(struct hybridge_loop *loop)
+static void append(struct hybridge_task **queue, struct hybridge_task *task)
 {
-	if (!loop->tasks)
+	task->queue = queue;
+	if (!*queue) {
+		task->next = task;
+		task->prev = task;
+		*queue = task;
+		return;
+	}
+	task->next = *queue;
+	task->prev = (*queue)->prev;
+	task->prev->next = task;
+	(*queue)->prev = task;
+}
+
+static void run_queue(struct hybridge_loop *loop, struct hybridge_task **queue)
+{
+	if (!*queue)
 		return;
 	/* Tasks that are deferred from now on belong to the next turn; a mark keeps
 	 * its place even if the last task of this turn is cancelled meanwhile. */
-	hybridge_loop_defer(loop, &loop->mark);
-	while (loop->tasks && loop->tasks != &loop->mark) {
-		struct hybridge_task *task = loop->tasks;
+	append(queue, &loop->mark);
+	while (*queue != &loop->mark) {
+		struct hybridge_task *task = *queue;
 
 		hybridge_loop_cancel(loop, task);
 		task->run(task);
 	}
 	hybridge_loop_cancel(loop, &loop->mark);
+}
+
+static bool has_tasks(const struct hybridge_loop *loop)
+{
+	return loop->tasks || loop->last;
+}
+
+static void run_tasks(struct hybridge_loop *loop)
+{
+	run_queue(loop, &loop->tasks);
+	run_queue(loop, &loop->last);
+	/* What sends may have written into what sends in turn. */
+	run_queue(loop, &loop->last);
 }
 
 static void fire_timers(struct hybridge_loop *loop)
@@ -175,12 +204,12 @@ static void engine_turn(struct hybridge_loop *loop, int timeout_ms)
 		deliver_events(loop, timeout_ms);
 		fire_timers(loop);
 		run_tasks(loop);
-		if (!loop->tasks || loop->stopping)
+		if (!has_tasks(loop) || loop->stopping)
 			break;
 		timeout_ms = 0;
 	}
 	loop->in_turn = false;
-	if (loop->tasks && loop->guests > 0)
+	if (has_tasks(loop) && loop->guests > 0)
 		nudge(loop);
 	arm_alarm(loop);
 }
@@ -289,7 +318,7 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 	/* What is deferred or posted is mostly freeing: it must not be lost. */
 	if (loop->nudge.fd >= 0)
 		nudge_ready(&loop->nudge, 0);
-	while (loop->tasks)
+	while (has_tasks(loop))
 		run_tasks(loop);
 	/* lws closes the epoll descriptor that it adopted. */
 	if (loop->lws)
@@ -314,7 +343,7 @@ void hybridge_loop_run(struct hybridge_loop *loop)
 	engine_turn(loop, 0);
 	while (!loop->stopping) {
 		if (loop->guests == 0)
-			engine_turn(loop, loop->tasks ? 0 : -1);
+			engine_turn(loop, has_tasks(loop) ? 0 : -1);
 		else if (lws_service(loop->lws, 0) < 0)
 			break;
 	}
@@ -374,37 +403,41 @@ void hybridge_loop_unwatch(struct hybridge_loop *loop,
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
-void hybridge_loop_defer(struct hybridge_loop *loop, struct hybridge_task *task)
+static void defer(struct hybridge_loop *loop, struct hybridge_task **queue,
+		  struct hybridge_task *task)
 {
 	if (task->next)
 		return;
 	/* Outside an engine turn (an lws callback) nobody else would notice. */
 	if (!loop->in_turn)
 		nudge(loop);
-	if (!loop->tasks) {
-		task->next = task;
-		task->prev = task;
-		loop->tasks = task;
-		return;
-	}
-	task->next = loop->tasks;
-	task->prev = loop->tasks->prev;
-	task->prev->next = task;
-	loop->tasks->prev = task;
+	append(queue, task);
+}
+
+void hybridge_loop_defer(struct hybridge_loop *loop, struct hybridge_task *task)
+{
+	defer(loop, &loop->tasks, task);
+}
+
+void hybridge_loop_defer_last(struct hybridge_loop *loop,
+			      struct hybridge_task *task)
+{
+	defer(loop, &loop->last, task);
 }
 
 void hybridge_loop_cancel(struct hybridge_loop *loop,
 			  struct hybridge_task *task)
 {
+	(void)loop;
 	if (!task->next)
 		return;
 	if (task->next == task) {
-		loop->tasks = NULL;
+		*task->queue = NULL;
 	} else {
 		task->prev->next = task->next;
 		task->next->prev = task->prev;
-		if (loop->tasks == task)
-			loop->tasks = task->next;
+		if (*task->queue == task)
+			*task->queue = task->next;
 	}
 	task->next = NULL;
 	task->prev = NULL;

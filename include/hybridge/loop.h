@@ -41,6 +41,7 @@ struct hybridge_task {
 	void (*run)(struct hybridge_task *task);
 	struct hybridge_task *next;
 	struct hybridge_task *prev;
+	struct hybridge_task **queue; /* its first; set while queued */
 };
 
 /**
@@ -130,7 +131,15 @@ void hybridge_loop_unwatch(struct hybridge_loop *loop,
 void hybridge_loop_defer(struct hybridge_loop *loop,
 			 struct hybridge_task *task);
 
-/** hybridge_loop_cancel() - Take a task out of the queue; fine when not queued */
+/**
+ * hybridge_loop_defer_last() - The same, behind all that hybridge_loop_defer() has queued
+ * For what sends what was written: everybody's bytes of a turn go out together, and at its end,
+ * not after a look at what else there is.
+ */
+void hybridge_loop_defer_last(struct hybridge_loop *loop,
+			      struct hybridge_task *task);
+
+/** hybridge_loop_cancel() - Take a task out of its queue; fine when not queued */
 void hybridge_loop_cancel(struct hybridge_loop *loop,
 			  struct hybridge_task *task);
 
