@@ -162,6 +162,7 @@ int hybridge_daemon_signals(struct hybridge_loop *loop,
 	signals.owner = owner;
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
+	hybridge_loop_hold_log(loop);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);

@@ -2,7 +2,7 @@
  * log.c - writes events to standard error as text, logfmt or JSON.
  *
  * A line is put together in a buffer on the stack, so that logging needs no
- * memory, no lock and one write(2).  Every value is first made harmless
+ * memory and no lock; log_out.c takes it from there.  Every value is first made harmless
  * (tidy()), then quoted as its form wants it.  A field that does not fit any
  * more is left out whole and cut=yes says so: a cut line is still a sound one.
  */
@@ -18,9 +18,10 @@
 #include <hybridge/log.h>
 #include <hybridge/utf8.h>
 
+#include "log_out.h"
 #include "plain.h"
 
-#define LINE_MAX_BYTES  4096 /* PIPE_BUF: what a pipe takes in one piece */
+#define LINE_MAX_BYTES  LOG_OUT_MAX
 #define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
 #define VALUE_MAX_BYTES 200
 #define VALUE_HARD_MAX  sizeof(((struct hybridge_error *)0)->what)
@@ -159,6 +160,23 @@ static void put(struct line *line, const char *text)
 	put_bytes(line, text, strlen(text));
 }
 
+/* All three, or nothing. */
+static void put_between(struct line *line, const char *before, const char *text,
+			const char *behind)
+{
+	size_t len = strlen(text), lead = strlen(before), tail = strlen(behind);
+	char *to = line->text + line->len;
+
+	if (lead + len + tail > LINE_MAX_BYTES - LINE_RESERVE - line->len) {
+		line->overflow = true;
+		return;
+	}
+	memcpy(to, before, lead);
+	memcpy(to + lead, text, len);
+	memcpy(to + lead + len, behind, tail);
+	line->len += lead + len + tail;
+}
+
 /* Replaces control characters and what is not UTF-8, and cuts at @max bytes. */
 static void tidy(struct tidy *out, const char *value, size_t max)
 {
@@ -213,17 +231,16 @@ static bool put_harmless(struct line *line, const char *value, size_t max)
 	quoted = settings.form == FORM_JSON || len == 0 ||
 		 plain_len(value, len, " ==") < len;
 	if (quoted)
-		put(line, "\"");
-	put_bytes(line, value, len);
-	if (quoted)
-		put(line, "\"");
+		put_between(line, "\"", value, "\"");
+	else
+		put_bytes(line, value, len);
 	return true;
 }
 
 /* A value as the form wants it: JSON always has quotes, logfmt when needed. */
 static void put_value(struct line *line, const char *value, size_t max)
 {
-	struct tidy clean;
+	HYBRIDGE_UNCLEARED struct tidy clean;
 
 	if (put_harmless(line, value, max))
 		return;
@@ -253,16 +270,10 @@ static void put_number(struct line *line, int64_t num)
 /* ` key=` or `,"key":`; @key is ours and needs no escapes. */
 static void put_key(struct line *line, const char *key)
 {
-	if (settings.form == FORM_JSON) {
-		put(line, line->len == 1 ? "\"" : ",\"");
-		put(line, key);
-		put(line, "\":");
-		return;
-	}
-	if (line->len > 0)
-		put(line, " ");
-	put(line, key);
-	put(line, "=");
+	if (settings.form == FORM_JSON)
+		put_between(line, line->len == 1 ? "\"" : ",\"", key, "\":");
+	else
+		put_between(line, line->len > 0 ? " " : "", key, "=");
 }
 
 /* Adds one field, or nothing at all when it does not fit. */
@@ -371,7 +382,7 @@ static void put_tail(struct line *line)
 static void write_event(enum hybridge_log_level level, const char *msg,
 			const struct hybridge_field *fields, size_t max)
 {
-	struct line line; /* its text is not worth clearing */
+	HYBRIDGE_UNCLEARED struct line line;
 	int saved = errno;
 
 	if (!hybridge_log_wanted(level))
@@ -386,8 +397,7 @@ static void write_event(enum hybridge_log_level level, const char *msg,
 	for (; fields && fields->key && !line.overflow; fields++)
 		put_field(&line, fields, max);
 	put_tail(&line);
-	while (write(STDERR_FILENO, line.text, line.len) < 0 && errno == EINTR)
-		;
+	log_out(level, line.text, line.len);
 	errno = saved;
 }
 

@@ -37,6 +37,7 @@
 
 #define EVENTS_PER_TURN 256
 #define TURNS_PER_WAKE  16
+#define LOG_HOLD_MS     10
 /* What lws may poll: our epoll set, its own pipe, status listeners and their clients. */
 #define LWS_FDS 256
 
@@ -51,6 +52,8 @@ struct hybridge_loop {
 	bool nudged;
 	bool in_turn;
 	bool stopping;
+	bool holds_log;
+	struct hybridge_timer log_timer; /* armed while lines wait */
 	unsigned int guests;
 	int64_t now_us;
 	struct timer_heap timers;
@@ -197,6 +200,25 @@ static void arm_alarm(struct hybridge_loop *loop)
 		loop->alarm_us = next;
 }
 
+static void run_log_timer(struct hybridge_timer *timer)
+{
+	(void)timer;
+	hybridge_log_flush();
+}
+
+/*
+ * Lines wait for so long.  By a timer that is armed once, not by a time-out of each
+ * epoll_wait(): that would have the kernel set its clock each time, which costs more than the lines.
+ */
+static void limit_log(struct hybridge_loop *loop)
+{
+	if (!hybridge_log_waits() || loop->log_timer.slot != 0)
+		return;
+	loop->log_timer.fire = run_log_timer;
+	if (hybridge_timer_set(loop, &loop->log_timer, LOG_HOLD_MS) != 0)
+		hybridge_log_flush();
+}
+
 static void engine_turn(struct hybridge_loop *loop, int timeout_ms)
 {
 	loop->in_turn = true;
@@ -211,6 +233,7 @@ static void engine_turn(struct hybridge_loop *loop, int timeout_ms)
 	loop->in_turn = false;
 	if (has_tasks(loop) && loop->guests > 0)
 		nudge(loop);
+	limit_log(loop);
 	arm_alarm(loop);
 }
 
@@ -339,6 +362,7 @@ void hybridge_loop_free(struct hybridge_loop *loop)
 void hybridge_loop_run(struct hybridge_loop *loop)
 {
 	loop->stopping = false;
+	hybridge_log_hold(loop->holds_log);
 	/* What was deferred or armed before the loop ran. */
 	engine_turn(loop, 0);
 	while (!loop->stopping) {
@@ -347,6 +371,12 @@ void hybridge_loop_run(struct hybridge_loop *loop)
 		else if (lws_service(loop->lws, 0) < 0)
 			break;
 	}
+	hybridge_log_hold(false);
+}
+
+void hybridge_loop_hold_log(struct hybridge_loop *loop)
+{
+	loop->holds_log = true;
 }
 
 void hybridge_loop_stop(struct hybridge_loop *loop)

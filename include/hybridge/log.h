@@ -96,8 +96,9 @@ bool hybridge_log_wanted(enum hybridge_log_level level);
  * @msg:    What happened: constant text
  * @fields: Array that ends with a NULL key, or NULL
  *
- * Writes one line with one write(2), so that lines of several processes on
- * one descriptor do not mix.  Never fails, leaves errno as it was.  Any thread.
+ * Lines of several processes on one descriptor do not mix: each is written in one piece,
+ * by itself or with others (hybridge_log_hold()).  Never fails, leaves errno as it was.
+ * Any thread.
  */
 void hybridge_log_fields(enum hybridge_log_level level, const char *msg,
 			 const struct hybridge_field *fields);
@@ -111,5 +112,20 @@ void hybridge_log_fields(enum hybridge_log_level level, const char *msg,
  */
 void hybridge_log_error(enum hybridge_log_level level, const char *msg,
 			const struct hybridge_error *err, const char *conn);
+
+/**
+ * hybridge_log_hold() - Let lines at info of this thread wait for others
+ * For one thread of a process, which calls hybridge_log_flush() soon.  What waits goes out
+ * before any other line of the thread, and when the process dies by its own fault (SIGSEGV,
+ * abort() ...); only SIGKILL loses it.
+ * @holds: False: write what waits, and every line at once from now on
+ */
+void hybridge_log_hold(bool holds);
+
+/** hybridge_log_waits() - Whether this thread lets lines wait */
+bool hybridge_log_waits(void);
+
+/** hybridge_log_flush() - Write what this thread lets wait */
+void hybridge_log_flush(void);
 
 #endif

@@ -79,6 +79,10 @@ void hybridge_loop_free(struct hybridge_loop *loop);
 /** hybridge_loop_run() - Serve until hybridge_loop_stop() */
 void hybridge_loop_run(struct hybridge_loop *loop);
 
+/** hybridge_loop_hold_log() - hybridge_log_hold() while it runs, no line for
+ * longer than 10 ms: for one loop of a process */
+void hybridge_loop_hold_log(struct hybridge_loop *loop);
+
 /** hybridge_loop_stop() - End hybridge_loop_run() after this turn */
 void hybridge_loop_stop(struct hybridge_loop *loop);
 
