@@ -13,6 +13,7 @@
 
 #include <hybridge/conn.h>
 #include <hybridge/loop.h>
+#include <hybridge/turn.h>
 
 #include "queue.h"
 #include "scratch.h"
@@ -69,6 +70,7 @@ struct hybridge_conn {
 	 */
 	int out_error;
 	int in_error;
+	int64_t bulk_us; /* when a system call moved much, 0: never */
 	bool is_held; /* what it would write would have to wait: counts as pending */
 };
 
@@ -102,6 +104,22 @@ void conn_release(struct hybridge_conn *conn);
  * Return: bytes, 0 at the end, -1 with errno: EAGAIN, or what broke the connection
  */
 ssize_t conn_receive(struct hybridge_conn *conn, void *buf, size_t len);
+
+/** conn_note_moved() - A system call moved so many bytes, or failed (below 0) */
+static inline void conn_note_moved(struct hybridge_conn *conn, ssize_t n)
+{
+	if (n > HYBRIDGE_TURN_LITTLE)
+		conn->bulk_us = hybridge_loop_now_us(conn->loop);
+}
+
+/** conn_flush_out() - Send what was kept, as far as the kernel takes it; 0, or -1 when broken */
+int conn_flush_out(struct hybridge_conn *conn);
+
+/** conn_shut_when_empty() - shutdown(2) of a connection that is ending, behind what was kept */
+void conn_shut_when_empty(struct hybridge_conn *conn);
+
+/** conn_run_flush() - For its task: hybridge_conn_flush(), and again where that fails */
+void conn_run_flush(struct hybridge_task *task);
 
 /**
  * conn_flush_scratch() - Send the records in @scratch, or keep them with their owner

@@ -92,6 +92,8 @@ struct hybridge_h2 {
 	unsigned int pass; /* counts the times that everything was offered */
 	struct hybridge_silence silence;
 	int64_t pressed_us;    /* when there was bulk, 0: never */
+	int64_t sent_since_us; /* @sent so much since then, in large pieces */
+	size_t sent;           /* bytes */
 	int64_t round_trip_us; /* shortest of late; 0: none yet */
 	int32_t proven_window; /* the largest that a stream has had beside others */
 	struct h2_stream *alone; /* has more than that; or NULL */

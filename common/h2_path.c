@@ -139,6 +139,13 @@ void h2_path_sent(struct hybridge_h2 *session, size_t len)
 
 	if (len < BULK)
 		return;
+	if (now_us - session->sent_since_us >= H2_PRESSED_US) {
+		session->sent_since_us = now_us;
+		session->sent = 0;
+	}
+	session->sent += len;
+	if (session->sent >= H2_WINDOW / 2)
+		session->pressed_us = now_us;
 	if (session->bulk_us > 0 && now_us - session->bulk_us > PAUSE_US &&
 	    session->round_trip_us >= FAR_US)
 		begin_anew(hybridge_conn_fd(session->conn));

@@ -254,7 +254,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 		bytes += n;
 	} while (n > 0 && hybridge_turn_goes_on(session->loop, ++reads, bytes));
 	if (n > 0 && session->conn)
-		hybridge_conn_again(conn);
+		hybridge_conn_later(conn);
 	if (session->conn && hybridge_conn_pending(conn) == 0)
 		h2_streams_let_go(session);
 	/* At the end of the turn, unless others wait for it already. */

@@ -59,6 +59,7 @@ struct hybridge_loop {
 	struct timer_heap timers;
 	struct hybridge_task *tasks; /* first; its prev is the last */
 	struct hybridge_task *last;  /* likewise, of those that come behind */
+	struct hybridge_task *bulk;  /* and of those that come one a turn */
 	struct hybridge_task mark;   /* where the next turn's tasks begin */
 	pthread_mutex_t post_lock;
 	struct hybridge_task *posted; /* first; through their next */
@@ -155,15 +156,28 @@ static void run_queue(struct hybridge_loop *loop, struct hybridge_task **queue)
 
 static bool has_tasks(const struct hybridge_loop *loop)
 {
-	return loop->tasks || loop->last;
+	return loop->tasks || loop->last || loop->bulk;
 }
 
-static void run_tasks(struct hybridge_loop *loop)
+static void run_and_send(struct hybridge_loop *loop)
 {
 	run_queue(loop, &loop->tasks);
 	run_queue(loop, &loop->last);
 	/* What sends may have written into what sends in turn. */
 	run_queue(loop, &loop->last);
+}
+
+static void run_tasks(struct hybridge_loop *loop)
+{
+	struct hybridge_task *bulk;
+
+	run_and_send(loop);
+	bulk = loop->bulk;
+	if (!bulk)
+		return;
+	hybridge_loop_cancel(loop, bulk);
+	bulk->run(bulk);
+	run_and_send(loop);
 }
 
 static void fire_timers(struct hybridge_loop *loop)
@@ -453,6 +467,12 @@ void hybridge_loop_defer_last(struct hybridge_loop *loop,
 			      struct hybridge_task *task)
 {
 	defer(loop, &loop->last, task);
+}
+
+void hybridge_loop_defer_bulk(struct hybridge_loop *loop,
+			      struct hybridge_task *task)
+{
+	defer(loop, &loop->bulk, task);
 }
 
 void hybridge_loop_cancel(struct hybridge_loop *loop,

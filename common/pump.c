@@ -412,7 +412,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 	if (pump->tcp)
 		finish_if_broken(pump);
 	if (more && pump->tcp)
-		hybridge_conn_again(pump->tcp);
+		hybridge_conn_later(pump->tcp);
 }
 
 static void on_ping(struct hybridge_timer *timer)

@@ -9,9 +9,6 @@
 
 #include "scratch.h"
 
-#define LATE_US ((int64_t)200000)
-#define LITTLE \
-	((size_t)16 * 1024) /* bytes; bulk comes in larger pieces, mostly */
 #define BATCHES 4
 
 void hybridge_turn_served(struct hybridge_loop *loop,
@@ -24,9 +21,9 @@ void hybridge_turn_served(struct hybridge_loop *loop,
 		scratch->served = turn;
 		scratch->served_since_us = now_us;
 	}
-	if (bytes > LITTLE)
+	if (bytes > HYBRIDGE_TURN_LITTLE)
 		turn->bulk_us = now_us;
-	else if (now_us - turn->bulk_us >= LATE_US)
+	else if (now_us - turn->bulk_us >= HYBRIDGE_TURN_LATE_US)
 		scratch->little_us = now_us;
 }
 
@@ -34,18 +31,18 @@ bool hybridge_turn_is_alone(struct hybridge_loop *loop)
 {
 	return hybridge_loop_now_us(loop) -
 		       loop_scratch(loop)->served_since_us >=
-	       LATE_US;
+	       HYBRIDGE_TURN_LATE_US;
 }
 
 bool hybridge_turn_is_awaited(struct hybridge_loop *loop)
 {
 	return hybridge_loop_now_us(loop) - loop_scratch(loop)->little_us <
-	       LATE_US;
+	       HYBRIDGE_TURN_LATE_US;
 }
 
 bool hybridge_turn_goes_on(struct hybridge_loop *loop, int batches,
 			   uint64_t bytes)
 {
 	return batches < BATCHES &&
-	       (bytes <= LITTLE || !hybridge_turn_is_awaited(loop));
+	       (bytes <= HYBRIDGE_TURN_LITTLE || !hybridge_turn_is_awaited(loop));
 }

@@ -344,7 +344,7 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 	finish_if_both_closed(splice);
 	check_read(splice);
 	if (more && !splice->is_over)
-		hybridge_conn_again(splice->legs[SPLICE_SENDER].conn);
+		hybridge_conn_later(splice->legs[SPLICE_SENDER].conn);
 }
 
 /* Pings a leg that has been silent; false when it is dead. */

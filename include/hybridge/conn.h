@@ -150,6 +150,10 @@ HYBRIDGE_MUSTUSE int hybridge_conn_unread(struct hybridge_conn *conn,
 /** hybridge_conn_again() - Call on_ready once more in the next turn */
 void hybridge_conn_again(struct hybridge_conn *conn);
 
+/** hybridge_conn_later() - The same when there is more than one turn should move: others
+ * have theirs first */
+void hybridge_conn_later(struct hybridge_conn *conn);
+
 /**
  * hybridge_conn_write() - Send bytes, all of them, in order
  *

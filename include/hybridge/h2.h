@@ -110,8 +110,8 @@ size_t hybridge_h2_streams(const struct hybridge_h2 *session);
 size_t hybridge_h2_room(const struct hybridge_h2 *session);
 
 /**
- * hybridge_h2_pressed() - Whether a stream of it has lately used up its flow-control
- * window or its share of the connection: bulk, beside which others would wait
+ * hybridge_h2_pressed() - Whether there was bulk on it lately, either way, beside which
+ * others would wait
  */
 bool hybridge_h2_pressed(const struct hybridge_h2 *session);
 

@@ -143,6 +143,13 @@ void hybridge_loop_defer(struct hybridge_loop *loop,
 void hybridge_loop_defer_last(struct hybridge_loop *loop,
 			      struct hybridge_task *task);
 
+/**
+ * hybridge_loop_defer_bulk() - The same, one such task a turn, when all else of it is done and sent
+ * For whatever takes long: what came meanwhile, and is little, does not wait for more than one.
+ */
+void hybridge_loop_defer_bulk(struct hybridge_loop *loop,
+			      struct hybridge_task *task);
+
 /** hybridge_loop_cancel() - Take a task out of its queue; fine when not queued */
 void hybridge_loop_cancel(struct hybridge_loop *loop,
 			  struct hybridge_task *task);

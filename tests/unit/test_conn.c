@@ -453,6 +453,53 @@ static void close_at_once(void *owner, struct hybridge_conn *conn)
 	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 }
 
+/* Which of two connections was called first. */
+struct caller {
+	struct end end;
+	char name;
+	char *calls;
+};
+
+static void note_call(void *owner, struct hybridge_conn *conn)
+{
+	struct caller *caller = owner;
+	size_t len = strlen(caller->calls);
+
+	caller->calls[len] = caller->name;
+	end_ready(&caller->end, conn);
+}
+
+static void who_has_little_is_served_before_who_has_much(void **state)
+{
+	static char much[100000];
+	struct fixture *fx = *state;
+	char calls[64] = "";
+	struct caller callers[2] = {{.name = 'b', .calls = calls},
+				    {.name = 'l', .calls = calls}};
+	int fds[2][2];
+
+	for (int i = 0; i < 2; i++) {
+		fixture_tcp_pair(fds[i], 0);
+		end_open(fx, &callers[i].end, fds[i][0]);
+		hybridge_conn_set_owner(callers[i].end.conn, note_call,
+					&callers[i]);
+	}
+	fixture_send(fx, fds[0][1], much, sizeof(much));
+	FIXTURE_UNTIL(fx, callers[0].end.len == sizeof(much));
+	memset(calls, '\0', sizeof(calls));
+	/* As the kernel tells them, in the order in which they came. */
+	assert_int_equal(send(fds[0][1], "x", 1, 0), 1);
+	assert_int_equal(send(fds[1][1], "x", 1, 0), 1);
+	FIXTURE_UNTIL(fx, callers[0].end.len > sizeof(much) &&
+				  callers[1].end.len == 1);
+	assert_int_equal(calls[0], 'l');
+	assert_int_equal(calls[1], 'b');
+	for (int i = 0; i < 2; i++) {
+		end_close(&callers[i].end, HYBRIDGE_CONN_RESET);
+		close(fds[i][1]);
+	}
+}
+
 static void a_connection_closes_inside_its_own_callback(void **state)
 {
 	struct fixture *fx = *state;
@@ -540,6 +587,7 @@ int main(void)
 		WITH_LOOP(a_peer_that_hung_up_is_known_while_nobody_reads),
 		WITH_LOOP(the_last_word_of_a_peer_that_left_is_still_read),
 		WITH_LOOP(a_new_owner_is_called_though_nothing_changed),
+		WITH_LOOP(who_has_little_is_served_before_who_has_much),
 		WITH_LOOP(a_connection_closes_inside_its_own_callback),
 		WITH_LOOP(
 			a_peer_that_never_stops_sending_does_not_hold_up_a_close),

@@ -142,7 +142,6 @@ struct letter {
 	int times;              /* defers itself so often */
 	struct letter *defers;  /* another one */
 	struct letter *cancels; /* another one */
-	struct letter *sends;   /* another one, to come last */
 	bool stops;
 };
 
@@ -160,8 +159,6 @@ static void letter_run(struct hybridge_task *task)
 		hybridge_loop_defer(letter->loop, &letter->defers->task);
 	if (letter->cancels)
 		hybridge_loop_cancel(letter->loop, &letter->cancels->task);
-	if (letter->sends)
-		hybridge_loop_defer_last(letter->loop, &letter->sends->task);
 	if (letter->stops)
 		hybridge_loop_stop(letter->loop);
 }
@@ -200,39 +197,6 @@ static void tasks_deferred_by_tasks_wait_for_the_next_turn(void **state)
 	hybridge_loop_defer(fx->loop, &letters[1].task);
 	fixture_step(fx, 5);
 	assert_string_equal(trace, "abacaa");
-}
-
-static void what_comes_last_does_not_wait_for_the_next_turn(void **state)
-{
-	struct fixture *fx = *state;
-	struct letter letters[6];
-
-	letters_open(fx, letters, 6);
-	letters[0].sends = &letters[3]; /* as do others, which is once */
-	letters[0].defers = &letters[2];
-	letters[1].sends = &letters[3];
-	letters[3].sends = &letters[4]; /* in the same turn, too */
-	letters[4].sends = &letters[5];
-	hybridge_loop_defer_last(fx->loop, &letters[3].task);
-	hybridge_loop_defer(fx->loop, &letters[0].task);
-	hybridge_loop_defer(fx->loop, &letters[1].task);
-	fixture_step(fx, 5);
-	assert_string_equal(trace, "abdecf");
-}
-
-static void what_comes_last_can_be_cancelled(void **state)
-{
-	struct fixture *fx = *state;
-	struct letter letters[4];
-
-	letters_open(fx, letters, 4);
-	letters[0].cancels = &letters[1];
-	letters[2].cancels = &letters[3];
-	for (size_t i = 1; i < 4; i++)
-		hybridge_loop_defer_last(fx->loop, &letters[i].task);
-	hybridge_loop_defer(fx->loop, &letters[0].task);
-	fixture_step(fx, 5);
-	assert_string_equal(trace, "ac");
 }
 
 static void a_task_that_defers_itself_for_ever_starves_nobody(void **state)
@@ -577,8 +541,6 @@ int main(void)
 		WITH_LOOP(more_events_than_fit_one_turn_are_all_delivered),
 		WITH_LOOP(tasks_run_in_order_and_once),
 		WITH_LOOP(tasks_deferred_by_tasks_wait_for_the_next_turn),
-		WITH_LOOP(what_comes_last_does_not_wait_for_the_next_turn),
-		WITH_LOOP(what_comes_last_can_be_cancelled),
 		WITH_LOOP(a_task_that_defers_itself_for_ever_starves_nobody),
 		WITH_LOOP(a_loop_with_tasks_does_not_sleep),
 		WITH_LOOP(cancelled_tasks_do_not_run),

@@ -8,7 +8,8 @@
 
 #include <sys/epoll.h>
 
-#define SESSIONS 8
+#define SESSIONS  8
+#define TURNS_MAX 10000
 
 /* A relay that speaks HTTP/2 as soon as it is dialled. */
 struct relay {
@@ -203,6 +204,46 @@ static void a_stream_beside_bulk_gets_another_session(void **state)
 	relay_close(&relay);
 }
 
+static void a_stream_beside_bulk_of_our_own_gets_another_session(void **state)
+{
+	static uint8_t data[65536];
+	static struct relay relay;
+	struct hybridge_h2 *first, *second = NULL;
+	struct fixture *fx = *state;
+	struct hybridge_pool *pool;
+	struct hybridge_conn *bulk;
+	int turns = 0;
+
+	relay_open(fx, &relay);
+	pool = make_pool(fx, relay.port, NULL);
+	hybridge_pool_learn(pool);
+	first = take_when_ready(fx, pool);
+	bulk = open_stream(fx, pool);
+	hybridge_conn_set_owner(bulk, pair_ignore, NULL);
+	/* A few bytes now and then are none. */
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(hybridge_conn_write(bulk, data, 10), 0);
+		fixture_step(fx, 1);
+	}
+	assert_false(hybridge_h2_pressed(first));
+	while (!hybridge_h2_pressed(first)) {
+		assert_true(turns++ < TURNS_MAX);
+		if (hybridge_conn_pending(bulk) == 0)
+			assert_int_equal(hybridge_conn_write(bulk, data,
+							     sizeof(data)),
+					 0);
+		fixture_step(fx, 0);
+		while (hybridge_conn_read(relay.streams[0], data,
+					  sizeof(data)) > 0)
+			;
+	}
+	FIXTURE_UNTIL(fx, (second = hybridge_pool_take(pool)) != first);
+	assert_non_null(second);
+	hybridge_conn_close(bulk, HYBRIDGE_CONN_RESET);
+	hybridge_pool_free(pool);
+	relay_close(&relay);
+}
+
 static void a_lost_relay_is_forgotten(void **state)
 {
 	static struct relay relay;
@@ -282,6 +323,7 @@ int main(void)
 		WITH_LOOP(no_session_is_dialled_before_the_relay_is_known),
 		WITH_LOOP(streams_beyond_many_go_to_another_session),
 		WITH_LOOP(a_stream_beside_bulk_gets_another_session),
+		WITH_LOOP(a_stream_beside_bulk_of_our_own_gets_another_session),
 		WITH_LOOP(a_lost_relay_is_forgotten),
 		WITH_WORLD(a_server_that_does_not_choose_h2_is_forgotten),
 		WITH_LOOP(a_closed_pool_lets_its_streams_go_on),
