@@ -50,11 +50,13 @@ LIBS     := -lwebsockets -lssl -lcrypto -ljansson -lexpat -lnghttp2 -lpthread
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 SHIM_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/shim/*.c))
 E2E_TOOLS  := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
+PRELOADS   := $(patsubst %.c,$(B)/%.so,$(wildcard tests/preload/*.c))
 FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES    := $(B)/bench/load $(B)/bench/service $(B)/bench/floor $(B)/bench/aead $(B)/tests/e2e/slow_wire
 
 SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c \
-	tests/unit/*.c tests/shim/*.c tests/e2e/*.c tests/fuzz/*.c bench/*.c)
+	tests/unit/*.c tests/shim/*.c tests/e2e/*.c tests/preload/*.c tests/fuzz/*.c \
+	bench/*.c)
 HEADERS := $(wildcard include/hybridge/*.h common/*.h shim/*.h sender/*.h agent/*.h \
 	relay/*.h cli/*.h tests/*/*.h)
 
@@ -120,6 +122,10 @@ $(B)/tests/e2e/%: tests/e2e/%.c Makefile
 	$(call say,CC    $@)
 	$(Q)mkdir -p $(@D) && $(CC) $(BASE_CFLAGS) $(WARN) -O2 -g $(CFLAGS) -o $@ $< -lpthread
 
+$(B)/tests/preload/%.so: tests/preload/%.c Makefile
+	$(call say,CC    $@)
+	$(Q)mkdir -p $(@D) && $(CC) $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -shared $(CFLAGS) -o $@ $<
+
 $(B)/bench/load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/load*.c)) $(B)/bench/sockets.o
 	$(call say,LD    $@)
 	$(Q)$(CC) $(HARDEN_LD) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^
@@ -152,7 +158,7 @@ $(B)/tests/fuzz/fuzz_%: $(B)/fuzzed/tests/fuzz/fuzz_%.o $$(call fuzz_extra,/fuzz
 	$(call say,LD    $@)
 	$(Q)mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
-test-tools: programs $(UNIT_TESTS) $(SHIM_TESTS) $(E2E_TOOLS)
+test-tools: programs $(UNIT_TESTS) $(SHIM_TESTS) $(E2E_TOOLS) $(PRELOADS)
 
 test: deps ## install packages, build, run every test
 	$(Q)$(MAKE) --no-print-directory test-tools

@@ -35,9 +35,12 @@ static void write_out(const char *text, size_t len)
 
 void hybridge_log_flush(void)
 {
-	size_t len = held.len;
+	size_t len;
 
-	if (!is_holder || len == 0)
+	if (!is_holder)
+		return;
+	len = held.len;
+	if (len == 0)
 		return;
 	held.len = 0;
 	write_out(held.text, len);

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
 #include <utlist.h>
+
+#include <hybridge/table.h>
 
 #define ANSWER_GOOD_FOR_US (5 * INT64_C(1000000))
 
@@ -217,6 +218,10 @@ static struct lookup *get_lookup(struct resolver *resolver, const char *key,
 	lookup->resolver = resolver;
 	lookup->deliver.run = run_deliver;
 	HASH_ADD_KEYPTR(hh, resolver->lookups, lookup->key, len, lookup);
+	if (!lookup->hh.tbl) {
+		free(lookup);
+		return NULL;
+	}
 	if (start_job(lookup, host, port) != 0) {
 		lookup_free(lookup);
 		return NULL;

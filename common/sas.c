@@ -211,8 +211,10 @@ static const char *parse_signature(struct hybridge_span field,
 	static const char why[] = "its signature (sig) is not base64 of 32 "
 				  "bytes";
 	unsigned char bytes[SIG_BYTES + 1];
-	char *text = hybridge_url_decode(field, false);
-	bool good = text && strlen(text) == SIG_BASE64 &&
+	char text[3 * SIG_BASE64 + 1]; /* all of it may be encoded */
+	bool good = field.len < sizeof(text) &&
+		    hybridge_url_decode_into(field, false, text) ==
+			    SIG_BASE64 &&
 		    strspn(text, alphabet) == SIG_BASE64 - 1 &&
 		    text[SIG_BASE64 - 1] == '=' &&
 		    EVP_DecodeBlock(bytes, (const unsigned char *)text,
@@ -220,7 +222,7 @@ static const char *parse_signature(struct hybridge_span field,
 
 	if (good)
 		memcpy(out, bytes, SIG_BYTES);
-	hybridge_text_free_secret(text);
+	explicit_bzero(text, sizeof(text));
 	explicit_bzero(bytes, sizeof(bytes));
 	return good ? NULL : why;
 }
@@ -257,9 +259,16 @@ int hybridge_sas_parse(const char *token, struct hybridge_sas *out,
 	if (!why) {
 		sas.sr = fields[FIELD_SR];
 		sas.se = fields[FIELD_SE];
-		sas.audience = hybridge_url_decode(sas.sr, true);
-		sas.key_name = hybridge_url_decode(fields[FIELD_SKN], true);
-		if (!sas.audience || !sas.key_name)
+		sas.audience = malloc(sas.sr.len + 1);
+		sas.key_name = malloc(fields[FIELD_SKN].len + 1);
+		if (!sas.audience || !sas.key_name) {
+			hybridge_fail(err, HYBRIDGE_ESYSTEM,
+				      "cannot read a token: out of memory");
+			goto out;
+		}
+		if (hybridge_url_decode_into(sas.sr, true, sas.audience) < 0 ||
+		    hybridge_url_decode_into(fields[FIELD_SKN], true,
+					     sas.key_name) < 0)
 			why = "a '%' in it does not stand before two "
 			      "hexadecimal digits";
 	}
@@ -291,8 +300,9 @@ int hybridge_sas_check_signature(const struct hybridge_sas *sas,
 	unsigned char mac[SIG_BYTES];
 	int ret = -1;
 
-	if (sign(key, sas->sr, sas->se, mac) == 0 &&
-	    CRYPTO_memcmp(mac, sas->sig, SIG_BYTES) == 0)
+	if (sign(key, sas->sr, sas->se, mac) != 0)
+		ret = 1;
+	else if (CRYPTO_memcmp(mac, sas->sig, SIG_BYTES) == 0)
 		ret = 0;
 	explicit_bzero(mac, sizeof(mac));
 	return ret;

@@ -28,11 +28,7 @@ static bool span_is(struct hybridge_span span, const char *text)
 static bool segment_equal(struct hybridge_span encoded,
 			  struct hybridge_span plain)
 {
-	char *text = hybridge_url_decode(encoded, false);
-	bool equal = text && span_is(plain, text);
-
-	free(text);
-	return equal;
+	return hybridge_url_means(encoded, plain);
 }
 
 /* Whether @path is @entity or a whole-segment prefix of it. */

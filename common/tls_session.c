@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include <hybridge/table.h>
 
 #define TICKETS_PER_HOST 8
 #define HOSTS_MAX        1024 /* Azure has 256 gateways behind one name */

@@ -86,13 +86,11 @@ static int decode_next(struct hybridge_span text, size_t *at, bool plus)
 	return high * 16 + low;
 }
 
-char *hybridge_url_decode(struct hybridge_span text, bool plus)
+ssize_t hybridge_url_decode_into(struct hybridge_span text, bool plus,
+				 char *out)
 {
-	char *out = malloc(text.len + 1);
 	size_t len = 0;
 
-	if (!out)
-		return NULL;
 	for (size_t i = 0; i < text.len;) {
 		size_t run = plain_len(text.text + i, text.len - i, "%++");
 		int c;
@@ -105,13 +103,31 @@ char *hybridge_url_decode(struct hybridge_span text, bool plus)
 		c = decode_next(text, &i, plus);
 		if (c <= 0) { /* a NUL would cut the text short */
 			explicit_bzero(out, len);
-			free(out);
-			return NULL;
+			return -1;
 		}
 		out[len++] = (char)c;
 	}
 	out[len] = '\0';
+	return (ssize_t)len;
+}
+
+char *hybridge_url_decode(struct hybridge_span text, bool plus)
+{
+	char *out = malloc(text.len + 1);
+
+	if (out && hybridge_url_decode_into(text, plus, out) < 0) {
+		free(out);
+		return NULL;
+	}
 	return out;
+}
+
+bool hybridge_url_is_sound(struct hybridge_span text)
+{
+	for (size_t i = 0; i < text.len;)
+		if (decode_next(text, &i, false) <= 0)
+			return false;
+	return true;
 }
 
 static char fold(int c)
@@ -142,6 +158,19 @@ static bool key_matches(struct hybridge_span key, const char *name, bool whole)
 			return false;
 	}
 	return !whole || at == key.len;
+}
+
+bool hybridge_url_means(struct hybridge_span text, struct hybridge_span plain)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < plain.len; i++) {
+		int c = at < text.len ? decode_next(text, &at, false) : -1;
+
+		if (c < 0 || fold(c) != fold((unsigned char)plain.text[i]))
+			return false;
+	}
+	return at == text.len;
 }
 
 /* One token between '&' signs; @key is NULL when it has no '='. */

@@ -6,6 +6,7 @@
  */
 #include "auth.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +30,7 @@ static const struct {
 	[AUTH_MALFORMED] = {"malformed", 401,
 			    "TokenMissingOrInvalid: The token is not a shared "
 			    "access signature"},
+	[AUTH_MEMORY] = {"memory", 500, "out of memory"},
 	[AUTH_SIGNATURE] = {"signature", 401,
 			    "The token has an invalid signature"},
 	[AUTH_EXPIRED] = {"expired", 401,
@@ -58,8 +60,21 @@ const char *auth_reason_text(enum auth_reason reason)
 	return reasons[reason].text;
 }
 
+/* Whether one of its keys signed it; 1: there is no memory to find out. */
+static int check_keys(const struct entity_rule *rule,
+		      const struct hybridge_sas *sas)
+{
+	int ret = hybridge_sas_check_signature(sas, rule->key);
+
+	return ret < 0 && rule->key2
+		       ? hybridge_sas_check_signature(sas, rule->key2)
+		       : ret;
+}
+
+/* The rule that signed it, or NULL; sets @lacks_memory where that cannot be told. */
 static const struct entity_rule *signer(const struct entity *entity,
-					const struct hybridge_sas *sas)
+					const struct hybridge_sas *sas,
+					bool *lacks_memory)
 {
 	for (size_t i = 0; entity && i < entity->num_rules; i++) {
 		const struct entity_rule *rule = &entity->rules[i];
@@ -68,12 +83,16 @@ static const struct entity_rule *signer(const struct entity *entity,
 			continue;
 		if (verified_before(rule->number, sas))
 			return rule;
-		if (hybridge_sas_check_signature(sas, rule->key) != 0 &&
-		    (!rule->key2 ||
-		     hybridge_sas_check_signature(sas, rule->key2) != 0))
-			continue;
-		verified_remember(rule->number, sas);
-		return rule;
+		switch (check_keys(rule, sas)) {
+		case 0:
+			verified_remember(rule->number, sas);
+			return rule;
+		case 1:
+			*lacks_memory = true;
+			break;
+		default:
+			break;
+		}
 	}
 	return NULL;
 }
@@ -82,10 +101,16 @@ static enum auth_reason decide(const struct auth_place *place,
 			       const struct hybridge_sas *sas, time_t now,
 			       struct hybridge_error *err)
 {
-	const struct entity_rule *rule = signer(place->entity, sas);
+	bool lacks_memory = false;
+	const struct entity_rule *rule =
+		signer(place->entity, sas, &lacks_memory);
 
 	if (!rule)
-		rule = signer(place->entities->ns, sas);
+		rule = signer(place->entities->ns, sas, &lacks_memory);
+	if (!rule && lacks_memory) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return AUTH_MEMORY;
+	}
 	if (!rule) {
 		hybridge_fail(err, HYBRIDGE_EDENIED,
 			      "no rule of this name has a key that signed the "
@@ -134,9 +159,12 @@ void auth_check(const struct auth_place *place, const char *token, time_t now,
 		hybridge_fail(&out->err, HYBRIDGE_EDENIED, "no token");
 		return;
 	}
-	out->reason = AUTH_MALFORMED;
-	if (hybridge_sas_parse(skip_bearer(token), &sas, &out->err) != 0)
+	if (hybridge_sas_parse(skip_bearer(token), &sas, &out->err) != 0) {
+		out->reason = out->err.code == HYBRIDGE_ESYSTEM
+				      ? AUTH_MEMORY
+				      : AUTH_MALFORMED;
 		return;
+	}
 	snprintf(out->key_name, sizeof(out->key_name), "%s", sas.key_name);
 	out->expiry = sas.expiry;
 	out->reason = decide(place, &sas, now, &out->err);
@@ -162,6 +190,7 @@ enum auth_carrier auth_token(const struct hybridge_http_head *head,
 	struct hybridge_span value;
 
 	*out = NULL;
+	errno = 0;
 	if (hybridge_http_get(head, "ServiceBusAuthorization", &value)) {
 		carrier = AUTH_CARRIER_SERVICE_BUS;
 		*out = hybridge_span_dup(value);

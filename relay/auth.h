@@ -24,6 +24,7 @@ enum auth_reason {
 	AUTH_EXPIRED,
 	AUTH_AUDIENCE,
 	AUTH_RIGHT, /* the rule does not allow it */
+	AUTH_MEMORY, /* there was none to find out */
 	AUTH_NUM,
 };
 
@@ -96,7 +97,8 @@ enum auth_carrier {
  * @query: What follows '?'
  * @out:   The token, owned by the caller (wipe and free), or NULL
  *
- * Return: Its carrier; AUTH_CARRIER_NONE also when it cannot be decoded
+ * Return: Its carrier; AUTH_CARRIER_NONE also when it cannot be decoded, and with errno ENOMEM
+ * when out of memory
  */
 enum auth_carrier auth_token(const struct hybridge_http_head *head,
 			     struct hybridge_span query, char **out);

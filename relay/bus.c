@@ -8,8 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include <uthash.h>
 #include <utlist.h>
+
+#include <hybridge/table.h>
 
 struct bus_topic {
 	char *entity; /* hash key, owned */
@@ -79,7 +80,11 @@ static struct bus_topic *make_topic(struct bus *bus, const char *entity)
 	}
 	HASH_ADD_KEYPTR(hh, bus->topics, topic->entity, strlen(topic->entity),
 			topic);
-	return topic;
+	if (topic->hh.tbl)
+		return topic;
+	free(topic->entity);
+	free(topic);
+	return NULL;
 }
 
 int bus_join(struct bus *bus, const char *entity, struct bus_member *member)

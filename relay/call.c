@@ -3,6 +3,7 @@
  */
 #include "call.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -97,6 +98,18 @@ void call_refuse(const struct call *call, int status, const char *message)
 	call_answer(call, status, message);
 }
 
+const struct entity *call_entity(const struct call *call)
+{
+	const struct entity *entity =
+		entities_find(&call->relay->entities, call->target.path);
+
+	if (!entity && errno == ENOMEM)
+		call_refuse(call, 500, "out of memory");
+	else if (!entity)
+		call_refuse(call, 404, "Endpoint does not exist");
+	return entity;
+}
+
 bool call_authorize(const struct call *call, const struct entity *entity,
 		    enum entity_right right, struct auth_result *out,
 		    enum auth_carrier *carrier)
@@ -116,11 +129,21 @@ bool call_authorize(const struct call *call, const struct entity *entity,
 		return false;
 	}
 	*carrier = auth_token(call->head, call->target.query, &token);
+	if (!token && errno == ENOMEM) {
+		free(path);
+		call_refuse(call, 500, "out of memory");
+		return false;
+	}
 	auth_check(&place, token, time(NULL), out);
 	hybridge_text_free_secret(token);
 	free(path);
 	if (out->reason == AUTH_OK)
 		return true;
+	/* Nobody's guess at a token, and no reason to be slow. */
+	if (out->reason == AUTH_MEMORY) {
+		call_refuse(call, 500, "out of memory");
+		return false;
+	}
 	call->relay->meters.auth_failures[out->reason]++;
 	if (!throttle_is_full(call->relay->throttle, call->ip))
 		auth_log_denied("token refused", entity->path, out,

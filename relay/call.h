@@ -56,6 +56,9 @@ void call_refuse(const struct call *call, int status, const char *message);
 void call_refuse_slowly(const struct call *call, int status,
 			const char *message);
 
+/** call_entity() - The entity that its path belongs to; NULL: it was refused */
+const struct entity *call_entity(const struct call *call);
+
 /**
  * call_authorize() - Check the caller's token
  * @entity:  Hybrid connection that is asked for

@@ -19,12 +19,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <uthash.h>
 #include <utlist.h>
 
 #include <hybridge/address.h>
 #include <hybridge/log.h>
 #include <hybridge/loopback.h>
+#include <hybridge/table.h>
 
 #include "origin.h"
 #include "request.h"
@@ -115,7 +115,10 @@ static struct peer *get_peer(struct door *door, const struct hybridge_ip *ip)
 	peer->origin = origin;
 	peer->door = door;
 	HASH_ADD(hh, door->peers, origin, sizeof(peer->origin), peer);
-	return peer;
+	if (peer->hh.tbl)
+		return peer;
+	free(peer);
+	return NULL;
 }
 
 static void forget_peer_if_empty(struct peer *peer)

@@ -3,6 +3,7 @@
  */
 #include "entities.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,12 +59,16 @@ int entities_add(struct entities *entities, struct entity *entity,
 				   "case makes no difference");
 		return -1;
 	}
-	if (entity->folded[0] == '\0')
+	if (entity->folded[0] == '\0') {
 		entities->ns = entity;
-	else
-		HASH_ADD_KEYPTR(hh, entities->table, entity->folded,
-				strlen(entity->folded), entity);
-	return 0;
+		return 0;
+	}
+	HASH_ADD_KEYPTR(hh, entities->table, entity->folded,
+			strlen(entity->folded), entity);
+	if (entity->hh.tbl)
+		return 0;
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+	return -1;
 }
 
 void entity_free(struct entity *entity)
@@ -108,20 +113,17 @@ char *entity_path_decode(struct hybridge_span path)
 		return NULL;
 	while (path.len > 0) {
 		struct hybridge_span segment = hybridge_text_cut_segment(&path);
-		char *plain;
+		size_t at = len > 0 ? len + 1 : 0;
+		ssize_t n;
 
 		if (segment.len == 0)
 			continue;
-		plain = hybridge_url_decode(segment, false);
-		if (!plain || strchr(plain, '/')) {
-			free(plain);
+		n = hybridge_url_decode_into(segment, false, out + at);
+		if (n < 0 || memchr(out + at, '/', (size_t)n))
 			break;
-		}
-		if (len > 0)
-			out[len++] = '/';
-		memcpy(out + len, plain, strlen(plain));
-		len += strlen(plain);
-		free(plain);
+		if (at > 0)
+			out[at - 1] = '/';
+		len = at + (size_t)n;
 	}
 	out[len] = '\0';
 	return out;
@@ -134,6 +136,7 @@ const struct entity *entities_find(const struct entities *entities,
 	char *text = entity_path_decode(path);
 	size_t len = text ? strlen(text) : 0;
 
+	errno = text ? ENOENT : ENOMEM;
 	if (text)
 		hybridge_text_lower(text);
 	while (len > 0) {

@@ -10,11 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
 #include <hybridge/config.h>
 #include <hybridge/envfile.h>
 #include <hybridge/error.h>
+#include <hybridge/table.h>
 
 #define ENTITY_PATH_MAX  260 /* as Azure Relay allows */
 #define ENTITY_RULES_MAX 12  /* likewise, for each level */
@@ -101,7 +100,7 @@ void entities_free(struct entities *entities);
  * The longest whole-segment prefix wins; case and empty segments do not matter; a segment
  * with an encoded '/' belongs to no entity.
  *
- * Return: The entity, or NULL
+ * Return: The entity, or NULL with errno ENOENT or ENOMEM
  */
 const struct entity *entities_find(const struct entities *entities,
 				   struct hybridge_span path);

@@ -176,6 +176,11 @@ struct invite *held_invite(struct held *held)
 	if (!invite->target)
 		return NULL;
 	HASH_ADD_STR(held->relay->invites, secret, invite);
+	if (!invite->hh.tbl) {
+		free(invite->target);
+		invite->target = NULL;
+		return NULL;
+	}
 	held->num_invites++;
 	return invite;
 }

@@ -7,10 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
 #include <hybridge/conn.h>
 #include <hybridge/message.h>
+#include <hybridge/table.h>
 
 #include "call.h"
 #include "relay.h"

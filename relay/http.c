@@ -128,9 +128,7 @@ void http_serve(struct call *call)
 	else if (reads && hybridge_query_get(call->target.query, "api-version",
 					     &version))
 		manage(call);
-	else if (!entities_find(&call->relay->entities, call->target.path))
-		call_refuse(call, 404, "Endpoint does not exist");
-	else
+	else if (call_entity(call))
 		call_refuse(call, 501,
 			    "This relay does not relay HTTP requests");
 }

@@ -24,7 +24,11 @@ struct meter *meter_get(struct meters *meters, const char *entity)
 	}
 	HASH_ADD_KEYPTR(hh, meters->table, meter->entity, strlen(meter->entity),
 			meter);
-	return meter;
+	if (meter->hh.tbl)
+		return meter;
+	free(meter->entity);
+	free(meter);
+	return NULL;
 }
 
 static void head(FILE *to, const char *name, const char *type, const char *help)

@@ -10,9 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <uthash.h>
-
 #include <hybridge/error.h>
+#include <hybridge/table.h>
 
 #include "auth.h"
 #include "splice.h"

@@ -13,6 +13,7 @@
  */
 #include "rendezvous.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,9 +171,10 @@ void rendezvous_left(void *owner, uint64_t member)
 }
 
 /* The checks that come before a sender is held; false when it was refused. */
-static bool may_connect(const struct call *call, const struct entity *entity,
+static bool may_connect(const struct call *call, const struct entity **out,
 			enum auth_carrier *carrier)
 {
+	const struct entity *entity;
 	struct relay *relay = call->relay;
 	struct auth_result result;
 	struct meter *meter;
@@ -182,10 +184,10 @@ static bool may_connect(const struct call *call, const struct entity *entity,
 		call_refuse(call, 503, "The relay is shutting down");
 		return false;
 	}
-	if (!entity) {
-		call_refuse(call, 404, "Endpoint does not exist");
+	entity = call_entity(call);
+	*out = entity;
+	if (!entity)
 		return false;
-	}
 	if (!entity->open_senders &&
 	    !call_authorize(call, entity, ENTITY_SEND, &result, carrier))
 		return false;
@@ -220,13 +222,11 @@ static const char *why_nobody(const struct held *held)
 
 void rendezvous_connect(const struct call *call)
 {
-	struct relay *relay = call->relay;
-	const struct entity *entity =
-		entities_find(&relay->entities, call->target.path);
+	const struct entity *entity;
 	enum auth_carrier carrier;
 	struct held *held;
 
-	if (!may_connect(call, entity, &carrier))
+	if (!may_connect(call, &entity, &carrier))
 		return;
 	if (held_too_large(call)) {
 		call_refuse(call, 431, "The request's headers are too large");
@@ -239,7 +239,10 @@ void rendezvous_connect(const struct call *call)
 	}
 	held->timer.fire = on_timer;
 	hybridge_conn_set_owner(call->conn, on_sender, held);
-	if (!ask(held))
+	errno = 0;
+	if (!ask(held) && errno == ENOMEM)
+		refuse(held, 500, "out of memory");
+	else if (held->num_invites == 0)
 		refuse(held, 404, why_nobody(held));
 	else if (arm(held, SECOND_MS) != 0)
 		refuse(held, 500, "out of memory");

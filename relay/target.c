@@ -38,11 +38,7 @@ static bool skip_origin(struct hybridge_span *text)
 
 static bool is_marker(struct hybridge_span segment)
 {
-	char *plain = hybridge_url_decode(segment, false);
-	bool yes = plain && strcasecmp(plain, "$hc") == 0;
-
-	free(plain);
-	return yes;
+	return hybridge_url_means(segment, hybridge_text_span("$hc"));
 }
 
 static enum target_action parse_action(struct hybridge_span query)
@@ -96,11 +92,7 @@ int target_parse(struct hybridge_span text, struct target *out)
 
 bool target_is_sound(const struct target *target)
 {
-	char *plain = hybridge_url_decode(target->path, false);
-	bool sound = plain;
-
-	free(plain);
-	return sound;
+	return hybridge_url_is_sound(target->path);
 }
 
 static void append_encoded(char **to, const char *text, size_t len)

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
 #include <utlist.h>
 
 #include <hybridge/address.h>
 #include <hybridge/log.h>
+#include <hybridge/table.h>
 
 #include "origin.h"
 
@@ -158,7 +158,10 @@ static struct offender *get_offender(struct throttle *throttle,
 	}
 	HASH_ADD(hh, throttle->offenders, origin, sizeof(offender->origin),
 		 offender);
-	return offender;
+	if (offender->hh.tbl)
+		return offender;
+	free(offender);
+	return NULL;
 }
 
 static bool is_full(const struct throttle *throttle,

@@ -13,10 +13,8 @@
 #include <hybridge/local.h>
 #include <hybridge/loop.h>
 #include <hybridge/pump.h>
+#include <hybridge/table.h>
 #include <hybridge/upgrade.h>
-
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #include "hold.h"
 #include <hybridge/endpoint.h>

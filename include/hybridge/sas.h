@@ -82,7 +82,7 @@ void hybridge_sas_free(struct hybridge_sas *sas);
  * hybridge_sas_check_signature() - Whether a key signed this token
  * Constant time in the signature.
  *
- * Return: 0 when @key signed it, -1 when not
+ * Return: 0 when @key signed it, -1 when not, 1 when there is no memory to find out
  */
 HYBRIDGE_MUSTUSE int
 hybridge_sas_check_signature(const struct hybridge_sas *sas, const char *key);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <hybridge/envfile.h>
 #include <hybridge/error.h>
@@ -31,6 +32,21 @@ char *hybridge_url_encode_path(struct hybridge_span path);
  */
 HYBRIDGE_MUSTUSE char *hybridge_url_decode(struct hybridge_span text,
 					   bool plus);
+
+/**
+ * hybridge_url_decode_into() - The same into memory that is there already
+ * @out: Room for text.len + 1 bytes
+ * Return: Length, a NUL follows; -1 when it is not encoded correctly, or holds a NUL
+ */
+HYBRIDGE_MUSTUSE ssize_t hybridge_url_decode_into(struct hybridge_span text,
+						  bool plus, char *out);
+
+/** hybridge_url_is_sound() - Whether it can be decoded; takes no memory */
+bool hybridge_url_is_sound(struct hybridge_span text);
+
+/** hybridge_url_means() - Whether it decodes to @plain, A-Z being a-z; takes no memory
+ * @plain: Without a NUL */
+bool hybridge_url_means(struct hybridge_span text, struct hybridge_span plain);
 
 /**
  * hybridge_query_get() - Find a parameter, its name without regard to case

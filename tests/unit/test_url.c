@@ -40,6 +40,31 @@ static void encode_leaves_what_encode_uri_component_leaves(void **state)
 	free(path);
 }
 
+static void what_is_asked_of_encoded_text_needs_no_memory(void **state)
+{
+	char out[16];
+
+	(void)state;
+	assert_int_equal(hybridge_url_decode_into(span("a%20b+c"), true, out),
+			 5);
+	assert_string_equal(out, "a b c");
+	assert_int_equal(hybridge_url_decode_into(span("a%2"), true, out), -1);
+	assert_int_equal(hybridge_url_decode_into(span(""), true, out), 0);
+	assert_string_equal(out, "");
+	assert_true(hybridge_url_is_sound(span("a%2Fb+")));
+	assert_true(hybridge_url_is_sound(span("")));
+	assert_false(hybridge_url_is_sound(span("a%2")));
+	assert_false(hybridge_url_is_sound(span("a%00")));
+	assert_true(hybridge_url_means(span("%24HC"), span("$hc")));
+	assert_true(hybridge_url_means(span(""), span("")));
+	assert_false(hybridge_url_means(span("$hc2"), span("$hc")));
+	assert_false(hybridge_url_means(span("$h"), span("$hc")));
+	assert_false(hybridge_url_means(span("$h%"), span("$hc")));
+	/* What cannot be decoded is not 0xff either. */
+	assert_false(hybridge_url_means(span("%x"), span("\xff")));
+	assert_false(hybridge_url_means(span("a%2Fb"), span("a")));
+}
+
 static void decode_undoes_one_encoding_only(void **state)
 {
 	static const struct {
@@ -246,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			encode_leaves_what_encode_uri_component_leaves),
+		cmocka_unit_test(what_is_asked_of_encoded_text_needs_no_memory),
 		cmocka_unit_test(decode_undoes_one_encoding_only),
 		cmocka_unit_test(decode_refuses_a_raw_nul),
 		cmocka_unit_test(
