@@ -79,7 +79,8 @@ static void on_event(struct hybridge_source *source, uint32_t events)
 		conn->readable = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		conn->writable = true;
-	if (queue_len(&conn->out) > 0 && conn->writable && conn_flush_out(conn) == 0)
+	if (queue_len(&conn->out) > 0 && conn->writable &&
+	    conn_flush_out(conn) == 0)
 		conn_shut_when_empty(conn);
 	if (is_bulk(conn))
 		hybridge_conn_later(conn);

@@ -22,7 +22,7 @@
 #include "plain.h"
 
 #define LINE_MAX_BYTES  LOG_OUT_MAX
-#define LINE_RESERVE    24   /* for cut=yes, the closing brace and newline */
+#define LINE_RESERVE    24 /* for cut=yes, the closing brace and newline */
 #define VALUE_MAX_BYTES 200
 #define VALUE_HARD_MAX  sizeof(((struct hybridge_error *)0)->what)
 #define STAMP_SECONDS   sizeof("2026-01-31T12:34:56")
@@ -171,10 +171,8 @@ static void put_between(struct line *line, const char *before, const char *text,
 		line->overflow = true;
 		return;
 	}
-	memcpy(to, before, lead);
-	memcpy(to + lead, text, len);
-	memcpy(to + lead + len, behind, tail);
-	line->len += lead + len + tail;
+	to = stpcpy(stpcpy(stpcpy(to, before), text), behind);
+	line->len = (size_t)(to - line->text);
 }
 
 /* Replaces control characters and what is not UTF-8, and cuts at @max bytes. */

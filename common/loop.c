@@ -138,19 +138,25 @@ static void append(struct hybridge_task **queue, struct hybridge_task *task)
 	(*queue)->prev = task;
 }
 
+static void run_one(struct hybridge_loop *loop, struct hybridge_task *task)
+{
+	hybridge_loop_cancel(loop, task);
+	task->run(task);
+}
+
 static void run_queue(struct hybridge_loop *loop, struct hybridge_task **queue)
 {
 	if (!*queue)
 		return;
+	if ((*queue)->next == *queue) { /* most often */
+		run_one(loop, *queue);
+		return;
+	}
 	/* Tasks that are deferred from now on belong to the next turn; a mark keeps
 	 * its place even if the last task of this turn is cancelled meanwhile. */
 	append(queue, &loop->mark);
-	while (*queue != &loop->mark) {
-		struct hybridge_task *task = *queue;
-
-		hybridge_loop_cancel(loop, task);
-		task->run(task);
-	}
+	while (*queue != &loop->mark)
+		run_one(loop, *queue);
 	hybridge_loop_cancel(loop, &loop->mark);
 }
 
@@ -169,14 +175,10 @@ static void run_and_send(struct hybridge_loop *loop)
 
 static void run_tasks(struct hybridge_loop *loop)
 {
-	struct hybridge_task *bulk;
-
 	run_and_send(loop);
-	bulk = loop->bulk;
-	if (!bulk)
+	if (!loop->bulk)
 		return;
-	hybridge_loop_cancel(loop, bulk);
-	bulk->run(bulk);
+	run_one(loop, loop->bulk);
 	run_and_send(loop);
 }
 

@@ -212,13 +212,13 @@ static const char *parse_signature(struct hybridge_span field,
 				  "bytes";
 	unsigned char bytes[SIG_BYTES + 1];
 	char text[3 * SIG_BASE64 + 1]; /* all of it may be encoded */
-	bool good = field.len < sizeof(text) &&
-		    hybridge_url_decode_into(field, false, text) ==
-			    SIG_BASE64 &&
-		    strspn(text, alphabet) == SIG_BASE64 - 1 &&
-		    text[SIG_BASE64 - 1] == '=' &&
-		    EVP_DecodeBlock(bytes, (const unsigned char *)text,
-				    SIG_BASE64) == (int)sizeof(bytes);
+	bool good =
+		field.len < sizeof(text) &&
+		hybridge_url_decode_into(field, false, text) == SIG_BASE64 &&
+		strspn(text, alphabet) == SIG_BASE64 - 1 &&
+		text[SIG_BASE64 - 1] == '=' &&
+		EVP_DecodeBlock(bytes, (const unsigned char *)text,
+				SIG_BASE64) == (int)sizeof(bytes);
 
 	if (good)
 		memcpy(out, bytes, SIG_BYTES);

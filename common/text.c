@@ -23,16 +23,16 @@ char *hybridge_text_join(const struct hybridge_span *parts, size_t num)
 	return text;
 }
 
-struct hybridge_span
-hybridge_text_number(uint32_t number, char out[static HYBRIDGE_TEXT_NUMBER])
+struct hybridge_span hybridge_text_number(uint32_t number,
+					  char out[static HYBRIDGE_TEXT_NUMBER])
 {
-	char *end = out + HYBRIDGE_TEXT_NUMBER - 1;
-	char *at = end;
+	const size_t end = HYBRIDGE_TEXT_NUMBER - 1;
+	size_t at = end;
 
-	*end = '\0';
+	out[at] = '\0';
 	do {
-		*--at = (char)('0' + number % 10);
+		out[--at] = (char)('0' + number % 10);
 		number /= 10;
 	} while (number > 0);
-	return (struct hybridge_span){at, (size_t)(end - at)};
+	return (struct hybridge_span){out + at, end - at};
 }

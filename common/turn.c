@@ -43,6 +43,6 @@ bool hybridge_turn_is_awaited(struct hybridge_loop *loop)
 bool hybridge_turn_goes_on(struct hybridge_loop *loop, int batches,
 			   uint64_t bytes)
 {
-	return batches < BATCHES &&
-	       (bytes <= HYBRIDGE_TURN_LITTLE || !hybridge_turn_is_awaited(loop));
+	return batches < BATCHES && (bytes <= HYBRIDGE_TURN_LITTLE ||
+				     !hybridge_turn_is_awaited(loop));
 }

@@ -146,8 +146,8 @@ static bool key_matches(struct hybridge_span key, const char *name, bool whole)
 	size_t at = 0;
 
 	/* Decoding makes it shorter, and nothing else does. */
-	if (key.len < len || (whole && key.len > len &&
-			      !memchr(key.text, '%', key.len)))
+	if (key.len < len ||
+	    (whole && key.len > len && !memchr(key.text, '%', key.len)))
 		return false;
 	for (; *name; name++) {
 		if (at == key.len)

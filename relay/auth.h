@@ -23,7 +23,7 @@ enum auth_reason {
 	AUTH_SIGNATURE, /* no such rule, or no key of it signed this */
 	AUTH_EXPIRED,
 	AUTH_AUDIENCE,
-	AUTH_RIGHT, /* the rule does not allow it */
+	AUTH_RIGHT,  /* the rule does not allow it */
 	AUTH_MEMORY, /* there was none to find out */
 	AUTH_NUM,
 };

@@ -225,6 +225,7 @@ void rendezvous_connect(const struct call *call)
 	const struct entity *entity;
 	enum auth_carrier carrier;
 	struct held *held;
+	bool is_asked;
 
 	if (!may_connect(call, &entity, &carrier))
 		return;
@@ -240,11 +241,10 @@ void rendezvous_connect(const struct call *call)
 	held->timer.fire = on_timer;
 	hybridge_conn_set_owner(call->conn, on_sender, held);
 	errno = 0;
-	if (!ask(held) && errno == ENOMEM)
-		refuse(held, 500, "out of memory");
-	else if (held->num_invites == 0)
+	is_asked = ask(held);
+	if (!is_asked && errno != ENOMEM)
 		refuse(held, 404, why_nobody(held));
-	else if (arm(held, SECOND_MS) != 0)
+	else if (!is_asked || arm(held, SECOND_MS) != 0)
 		refuse(held, 500, "out of memory");
 }
 

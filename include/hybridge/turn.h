@@ -10,7 +10,8 @@
 
 #include <hybridge/loop.h>
 
-#define HYBRIDGE_TURN_LITTLE  (16 * 1024) /* bytes; bulk comes in larger pieces, mostly */
+#define HYBRIDGE_TURN_LITTLE \
+	16384 /* bytes; bulk comes in larger pieces, mostly */
 #define HYBRIDGE_TURN_LATE_US ((int64_t)200000)
 
 /** struct hybridge_turn - What a loop knows of a stream, both ways; embed it, zeroed

@@ -116,7 +116,8 @@ static void what_is_wrong_waits_for_nothing_and_comes_in_order(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		log_line(HYBRIDGE_LOG_INFO, "before");
 		log_line(levels[i], "behind");
-		assert_true(has_both(written(), "msg=before\n", "msg=behind\n"));
+		assert_true(
+			has_both(written(), "msg=before\n", "msg=behind\n"));
 	}
 }
 
@@ -172,7 +173,7 @@ static _Noreturn void die(int number)
 	log_line(HYBRIDGE_LOG_INFO, "last words");
 	if (number == SIGABRT)
 		abort();
-	raise(number);
+	kill(getpid(), number);
 	_exit(1);
 }
 
@@ -244,8 +245,7 @@ static void a_loop_writes_what_waits_before_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define WITH_STDERR(test) \
-	cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_STDERR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		WITH_STDERR(lines_are_written_at_once_unless_they_may_wait),
 		WITH_STDERR(what_is_wrong_waits_for_nothing_and_comes_in_order),
 		WITH_STDERR(many_lines_are_written_whole_and_in_order),

@@ -52,11 +52,10 @@ static void every_byte_stops_or_not_wherever_it_is(void **state)
 			for (size_t at = 0; at < LONGEST; at++) {
 				memset(text, 'x', sizeof(text));
 				text[at] = (char)byte;
-				assert_int_equal(
-					measured(text, sizeof(text),
-						 stops[stop]),
-					one_by_one(text, sizeof(text),
-						   stops[stop]));
+				assert_int_equal(measured(text, sizeof(text),
+							  stops[stop]),
+						 one_by_one(text, sizeof(text),
+							    stops[stop]));
 			}
 }
 
@@ -81,9 +80,9 @@ static void every_length_is_looked_at_to_its_end_and_no_further(void **state)
 static void the_first_of_several_counts(void **state)
 {
 	(void)state;
-	assert_int_equal(measured("0123456789abcdef0123/567\"9abcdef", 32,
-				  stops[0]),
-			 20);
+	assert_int_equal(
+		measured("0123456789abcdef0123/567\"9abcdef", 32, stops[0]),
+		20);
 	assert_int_equal(measured("0123456\n89abc/ef", 16, stops[0]), 7);
 	assert_int_equal(measured("\xc3\xa9", 2, stops[0]), 0);
 }

@@ -229,9 +229,9 @@ static void a_stream_beside_bulk_of_our_own_gets_another_session(void **state)
 	while (!hybridge_h2_pressed(first)) {
 		assert_true(turns++ < TURNS_MAX);
 		if (hybridge_conn_pending(bulk) == 0)
-			assert_int_equal(hybridge_conn_write(bulk, data,
-							     sizeof(data)),
-					 0);
+			assert_int_equal(
+				hybridge_conn_write(bulk, data, sizeof(data)),
+				0);
 		fixture_step(fx, 0);
 		while (hybridge_conn_read(relay.streams[0], data,
 					  sizeof(data)) > 0)

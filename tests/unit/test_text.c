@@ -31,8 +31,12 @@ static void numbers_are_written_in_decimal(void **state)
 	static const struct {
 		uint32_t number;
 		const char *text;
-	} cases[] = {{0, "0"},	   {9, "9"},	       {10, "10"},
-		     {443, "443"}, {65535, "65535"},   {1000000, "1000000"},
+	} cases[] = {{0, "0"},
+		     {9, "9"},
+		     {10, "10"},
+		     {443, "443"},
+		     {65535, "65535"},
+		     {1000000, "1000000"},
 		     {UINT32_MAX, "4294967295"}};
 	char out[HYBRIDGE_TEXT_NUMBER];
 
