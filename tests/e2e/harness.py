@@ -52,6 +52,7 @@ WRAPPER = MEMCHECK if VALGRIND else []
 # Such tools make everything slower; every deadline is stretched with it.
 SLOWNESS = int(os.environ.get("SLOWNESS") or (10 if VALGRIND else 4 if os.environ.get("SAN") else 1))
 DEADLINE = 20 * SLOWNESS
+REST = 0.05
 
 # What the daemons inherit: nothing of the caller's proxies or HYBRIDGE_ keys.
 CLEAN_ENV = {
@@ -166,8 +167,19 @@ class Process:
         with open(self.out_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def _rest(self):
+        """Until its log has come to rest: lines may wait 10 ms for others."""
+        size = -1
+        for _ in range(20):
+            before, size = size, os.path.getsize(self.err_path)
+            if size == before:
+                return
+            time.sleep(REST * SLOWNESS)
+
     @property
     def err(self):
+        if self.name.startswith("hybridge-") and self.alive():
+            self._rest()
         with open(self.err_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
