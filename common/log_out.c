@@ -3,7 +3,7 @@
  *
  * Theory of operation.  A write(2) to a file system or a journal that was not used for a
  * millisecond takes longer than all else that a line costs: with one stream after the other the
- * lines were a sixth of all that the processes did.  So a thread that promises to come back,
+ * lines were a tenth of the time that connect() took.  So a thread that promises to come back,
  * a loop, may let lines wait for others.  Only those at info, which say what goes on as it should;
  * whatever is wrong goes out with all that waits before it.  So does what waits when the
  * process is about to die by a signal that it can catch.

@@ -2,8 +2,8 @@
  * plain.h - how much of a text can be taken as it is, sixteen bytes at a look.
  *
  * Nearly all that is written into logs and messages, or read from them, is printable ASCII
- * without a byte that means something: looking at each by itself was a tenth of what we did
- * for a new stream.
+ * without a byte that means something: looking at each by itself was a sixth of our own
+ * instructions for a new stream.
  */
 #ifndef HYBRIDGE_COMMON_PLAIN_H
 #define HYBRIDGE_COMMON_PLAIN_H

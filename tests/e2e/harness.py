@@ -52,7 +52,7 @@ WRAPPER = MEMCHECK if VALGRIND else []
 # Such tools make everything slower; every deadline is stretched with it.
 SLOWNESS = int(os.environ.get("SLOWNESS") or (10 if VALGRIND else 4 if os.environ.get("SAN") else 1))
 DEADLINE = 20 * SLOWNESS
-REST = 0.05
+REST = 0.05  # seconds in which a log does not grow any more: a line waits 0.01
 
 # What the daemons inherit: nothing of the caller's proxies or HYBRIDGE_ keys.
 CLEAN_ENV = {

@@ -170,6 +170,23 @@ static void streams_beyond_many_go_to_another_session(void **state)
 	relay_close(&relay);
 }
 
+/* A pool of one session, @first, with one stream. */
+static struct hybridge_pool *pool_with_stream(struct fixture *fx,
+					      struct relay *relay,
+					      struct hybridge_h2 **first,
+					      struct hybridge_conn **stream)
+{
+	struct hybridge_pool *pool;
+
+	relay_open(fx, relay);
+	pool = make_pool(fx, relay->port, NULL);
+	hybridge_pool_learn(pool);
+	*first = take_when_ready(fx, pool);
+	*stream = open_stream(fx, pool);
+	hybridge_conn_set_owner(*stream, pair_ignore, NULL);
+	return pool;
+}
+
 static void a_stream_beside_bulk_gets_another_session(void **state)
 {
 	static uint8_t data[65536];
@@ -179,12 +196,7 @@ static void a_stream_beside_bulk_gets_another_session(void **state)
 	struct hybridge_pool *pool;
 	struct hybridge_conn *bulk;
 
-	relay_open(fx, &relay);
-	pool = make_pool(fx, relay.port, NULL);
-	hybridge_pool_learn(pool);
-	first = take_when_ready(fx, pool);
-	bulk = open_stream(fx, pool);
-	hybridge_conn_set_owner(bulk, pair_ignore, NULL);
+	pool = pool_with_stream(fx, &relay, &first, &bulk);
 	/* The relay sends, and we read: the client knows that it carries bulk. */
 	while (!hybridge_h2_pressed(first)) {
 		if (hybridge_conn_pending(relay.streams[0]) == 0)
@@ -214,12 +226,7 @@ static void a_stream_beside_bulk_of_our_own_gets_another_session(void **state)
 	struct hybridge_conn *bulk;
 	int turns = 0;
 
-	relay_open(fx, &relay);
-	pool = make_pool(fx, relay.port, NULL);
-	hybridge_pool_learn(pool);
-	first = take_when_ready(fx, pool);
-	bulk = open_stream(fx, pool);
-	hybridge_conn_set_owner(bulk, pair_ignore, NULL);
+	pool = pool_with_stream(fx, &relay, &first, &bulk);
 	/* A few bytes now and then are none. */
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(hybridge_conn_write(bulk, data, 10), 0);
