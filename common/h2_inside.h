@@ -41,6 +41,13 @@
 #define H2_WINDOW_BULK  ((int32_t)1 << 20)
 #define H2_BULK_US      10000
 #define H2_WINDOW_ALONE H2_WINDOW_MAX
+/*
+ * Where the peer is next door, and somebody waits: one whole frame is on its way.  Who has less
+ * than that left sends none (is_silly()), and half of the window is given back: with one
+ * byte less a sender could wait for what its receiver keeps.
+ */
+#define H2_NEXT_DOOR_US 200
+#define H2_WINDOW_LEAST (2 * (int32_t)H2_FRAME_MAX - 1)
 /* At most so much is encrypted before the kernel has taken what was before it. */
 #define H2_COMMIT ((size_t)128 * 1024)
 

@@ -7,7 +7,8 @@
  * only make bulk cheaper: in larger batches, with fewer turns, and at last without any
  * process on its way having to wait for another.  So bulk has a window by who else is there:
  *
- *	H2_WINDOW        little has come of late, for whoever it was: somebody waits
+ *	H2_WINDOW_LEAST  little has come of late, for whoever it was: somebody waits
+ *	H2_WINDOW        likewise, but the peer is not that near: a frame at a time would be slow
  *	H2_WINDOW_BULK   there is other bulk; a stream's share of what passes is that of its window
  *	H2_WINDOW_ALONE  nobody; it is given back as soon as something comes for another stream
  *
@@ -22,11 +23,22 @@ static bool is_near(const struct hybridge_h2 *session)
 	return session->round_trip_us <= H2_NEAR_US;
 }
 
+static bool is_next_door(const struct hybridge_h2 *session)
+{
+	return session->round_trip_us > 0 &&
+	       session->round_trip_us <= H2_NEXT_DOOR_US;
+}
+
+static size_t above_usual(int32_t window)
+{
+	return window > H2_WINDOW ? (size_t)(window - H2_WINDOW) : 0;
+}
+
 static bool set_window(struct h2_stream *stream, int32_t window)
 {
 	struct hybridge_h2 *session = stream->session;
-	size_t grown = session->grown - (size_t)(stream->window - H2_WINDOW) +
-		       (size_t)(window - H2_WINDOW);
+	size_t grown = session->grown - above_usual(stream->window) +
+		       above_usual(window);
 
 	if (window > H2_WINDOW_MAX || grown > H2_WINDOWS_MAX ||
 	    nghttp2_session_set_local_window_size(
@@ -56,7 +68,7 @@ void h2_window_open(struct h2_stream *stream)
 
 void h2_window_close(struct h2_stream *stream)
 {
-	stream->session->grown -= (size_t)(stream->window - H2_WINDOW);
+	stream->session->grown -= above_usual(stream->window);
 	if (stream->session->alone == stream)
 		stream->session->alone = NULL;
 }
@@ -71,8 +83,9 @@ static bool keeps_up(const struct h2_stream *stream)
 static int32_t next_window(const struct h2_stream *stream)
 {
 	int32_t proven = stream->session->proven_window;
+	int32_t least = proven > H2_WINDOW ? proven : H2_WINDOW;
 
-	return stream->window < proven ? proven : 2 * stream->window;
+	return stream->window < least ? least : 2 * stream->window;
 }
 
 /*
@@ -94,7 +107,7 @@ static void tune_far(struct h2_stream *stream, int64_t took_us)
 static int32_t most_when_near(const struct hybridge_h2 *session)
 {
 	if (hybridge_turn_is_awaited(session->loop))
-		return H2_WINDOW;
+		return is_next_door(session) ? H2_WINDOW_LEAST : H2_WINDOW;
 	return hybridge_turn_is_alone(session->loop) ? H2_WINDOW_ALONE
 						     : H2_WINDOW_BULK;
 }
@@ -105,6 +118,7 @@ static void tune_near(struct h2_stream *stream, int64_t took_us)
 	int32_t most = most_when_near(session);
 	bool is_bulk = took_us < H2_BULK_US ||
 		       stream->window >= H2_WINDOW_BULK ||
+		       stream->window < H2_WINDOW ||
 		       stream->window < session->proven_window;
 	int32_t window = next_window(stream);
 

@@ -13,8 +13,10 @@
 
 #define LAG_US       15000 /* each way */
 #define SMALL_WINDOW ((size_t)256 * 1024)
-#define BULK_WINDOW  ((size_t)1024 * 1024)
-#define BATCH        ((size_t)64 * 1024)
+#define LEAST_WINDOW \
+	((size_t)2 * (64 * 1024 - 9) - 1) /* a frame, but no second one */
+#define BULK_WINDOW ((size_t)1024 * 1024)
+#define BATCH       ((size_t)64 * 1024)
 
 /* A kernel that lets nobody have BBR who does not have it: tcp_allowed_congestion_control. */
 static bool bbr_is_denied;
@@ -147,14 +149,25 @@ static void lag_close(struct lag *lag)
  * struct flow - One stream, written to for as long as it takes it
  * @limit:  The reader stops there
  * @step:   It reads so much, and the rest at the next tick
+ * @seed:   Of sizes that it writes, large ones and small ones; 0: BATCH
  */
 struct flow {
 	struct hybridge_loop *loop;
 	struct hybridge_conn *ends[2];
 	size_t sent, received, limit, step;
+	uint32_t seed;
 	struct hybridge_turn turn;
 	struct hybridge_timer again;
 };
+
+/* Frames end a little further each time, and so everywhere in a window. */
+static size_t flow_size(struct flow *flow)
+{
+	if (flow->seed == 0)
+		return BATCH;
+	flow->seed = flow->seed * 1664525 + 1013904223;
+	return (flow->seed & 0x10000) ? BATCH : 1 + (flow->seed >> 20) % 16;
+}
 
 static void flow_write(void *owner, struct hybridge_conn *conn)
 {
@@ -162,10 +175,11 @@ static void flow_write(void *owner, struct hybridge_conn *conn)
 	struct flow *flow = owner;
 
 	while (hybridge_conn_pending(conn) == 0) {
-		assert_int_equal(
-			hybridge_conn_write(conn, bytes, sizeof(bytes)), 0);
+		size_t len = flow_size(flow);
+
+		assert_int_equal(hybridge_conn_write(conn, bytes, len), 0);
 		assert_int_equal(hybridge_conn_flush(conn), 0);
-		flow->sent += sizeof(bytes);
+		flow->sent += len;
 	}
 }
 
@@ -383,9 +397,21 @@ static void bulk_of_two_sessions_has_what_makes_it_cheap(void **state)
 	pair_close(&next);
 }
 
-static void bulk_has_little_on_its_way_while_somebody_waits(void **state)
+/* It is not measured any more. */
+static void set_round_trip(struct pair *pair, int64_t us)
 {
-	struct world *world = *state;
+	struct hybridge_h2 *ends[] = {pair->client, pair->server};
+
+	for (size_t i = 0; i < 2; i++) {
+		ends[i]->round_trip_us = us;
+		ends[i]->measured_us = INT64_MAX / 2;
+	}
+}
+
+/* @flow alone, then beside a stream that little comes for, then alone again. */
+static void expect_while_awaited(struct world *world, int64_t round_trip_us,
+				 size_t window)
+{
 	struct flow flow, other;
 	struct pair pair, next;
 
@@ -393,15 +419,52 @@ static void bulk_has_little_on_its_way_while_somebody_waits(void **state)
 	pair_open(world, &next, false);
 	flow_open(&flow, &pair, SIZE_MAX);
 	expect_alone(world, &flow);
+	set_round_trip(&pair, round_trip_us);
 	flow_open(&other, &next, 1);
-	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)SMALL_WINDOW);
+	FIXTURE_UNTIL(&world->fx, window_of(&flow) == (int32_t)window);
 	use_up(&flow, &world->fx);
-	expect_room(&flow, &world->fx, SMALL_WINDOW);
+	expect_room(&flow, &world->fx, window);
 	flow_close(&other);
 	flow.limit = SIZE_MAX;
 	hybridge_conn_again(flow.ends[1]);
 	expect_alone(world, &flow);
 	flow_close(&flow);
+	pair_close(&pair);
+	pair_close(&next);
+}
+
+static void bulk_has_little_on_its_way_while_somebody_waits(void **state)
+{
+	expect_while_awaited(*state, 500, SMALL_WINDOW);
+}
+
+static void
+bulk_has_a_frame_on_its_way_where_the_peer_is_next_door(void **state)
+{
+	expect_while_awaited(*state, 50, LEAST_WINDOW);
+}
+
+/* Who waits to send a whole frame must get room for one, wherever frames and windows end. */
+static void no_stream_stands_still_with_room_for_a_frame(void **state)
+{
+	struct world *world = *state;
+	struct flow flow, other;
+	struct pair pair, next;
+
+	pair_open(world, &pair, false);
+	pair_open(world, &next, false);
+	set_round_trip(&pair, 50);
+	for (uint32_t seed = 1; seed <= 20; seed++) {
+		flow_open(&flow, &pair, SIZE_MAX);
+		flow.seed = seed;
+		flow_open(&other, &next, 1);
+		FIXTURE_UNTIL(&world->fx,
+			      window_of(&flow) == (int32_t)LEAST_WINDOW);
+		FIXTURE_UNTIL(&world->fx, flow.received >= 64 * LEAST_WINDOW);
+		assert_int_equal(window_of(&flow), LEAST_WINDOW);
+		flow_close(&other);
+		flow_close(&flow);
+	}
 	pair_close(&pair);
 	pair_close(&next);
 }
@@ -510,6 +573,9 @@ int main(void)
 		WITH_WORLD(a_stream_alone_has_more_until_there_is_another),
 		WITH_WORLD(bulk_of_two_sessions_has_what_makes_it_cheap),
 		WITH_WORLD(bulk_has_little_on_its_way_while_somebody_waits),
+		WITH_WORLD(
+			bulk_has_a_frame_on_its_way_where_the_peer_is_next_door),
+		WITH_WORLD(no_stream_stands_still_with_room_for_a_frame),
 		WITH_WORLD(a_stream_alone_has_no_more_where_the_reader_is_slow),
 		WITH_WORLD(bbr_begins_anew_after_a_pause),
 		WITH_WORLD(bbr_is_kept_where_it_could_not_be_had_again),
