@@ -365,6 +365,14 @@ void hybridge_conn_later(struct hybridge_conn *conn)
 	hybridge_loop_defer_bulk(conn->loop, &conn->again);
 }
 
+void conn_again_in_turn(struct hybridge_conn *conn)
+{
+	if (is_bulk(conn))
+		hybridge_conn_later(conn);
+	else
+		hybridge_conn_again(conn);
+}
+
 size_t hybridge_conn_pending(const struct hybridge_conn *conn)
 {
 	size_t len = queue_len(&conn->out);

@@ -70,7 +70,7 @@ struct hybridge_conn {
 	 */
 	int out_error;
 	int in_error;
-	int64_t bulk_us; /* when a system call moved much, 0: never */
+	int64_t bulk_us; /* when much was moved at once, 0: never */
 	bool is_held; /* what it would write would have to wait: counts as pending */
 };
 
@@ -105,12 +105,15 @@ void conn_release(struct hybridge_conn *conn);
  */
 ssize_t conn_receive(struct hybridge_conn *conn, void *buf, size_t len);
 
-/** conn_note_moved() - A system call moved so many bytes, or failed (below 0) */
+/** conn_note_moved() - At once, by a system call or a frame, so many bytes were moved, or it failed (below 0) */
 static inline void conn_note_moved(struct hybridge_conn *conn, ssize_t n)
 {
 	if (n > HYBRIDGE_TURN_LITTLE)
 		conn->bulk_us = hybridge_loop_now_us(conn->loop);
 }
+
+/** conn_again_in_turn() - hybridge_conn_again(), or where it has moved much of late, hybridge_conn_later() */
+void conn_again_in_turn(struct hybridge_conn *conn);
 
 /** conn_flush_out() - Send what was kept, as far as the kernel takes it; 0, or -1 when broken */
 int conn_flush_out(struct hybridge_conn *conn);

@@ -48,7 +48,7 @@ static void let_go(struct h2_stream *stream)
 {
 	stream->conn.is_held = false;
 	DL_DELETE2(stream->session->held, stream, held_prev, held_next);
-	hybridge_conn_again(&stream->conn);
+	conn_again_in_turn(&stream->conn);
 }
 
 void h2_streams_let_go(struct hybridge_h2 *session)
@@ -499,6 +499,7 @@ void h2_stream_took(struct h2_stream *stream, size_t len, bool end)
 	struct hybridge_conn *conn = &stream->conn;
 	bool was_pending = stream_pending(conn) > 0;
 
+	conn_note_moved(conn, (ssize_t)len);
 	if (stream->borrowed_len > 0) {
 		stream->borrowed += len;
 		stream->borrowed_len -= len;
@@ -510,5 +511,5 @@ void h2_stream_took(struct h2_stream *stream, size_t len, bool end)
 		return;
 	stream->is_stuck = false;
 	if (was_pending || end)
-		hybridge_conn_again(conn);
+		conn_again_in_turn(conn);
 }

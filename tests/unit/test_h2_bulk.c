@@ -467,6 +467,82 @@ static void bulk_stays_where_it_comes_from(void **state)
 	raw_close(&raw);
 }
 
+/* Turns: what is small, then what sends, and then the stream @known. */
+struct turns {
+	struct known known;
+	struct hybridge_loop *loop;
+	struct hybridge_task small;
+	struct hybridge_task sends;
+	bool has_sent;
+	size_t calls;
+	size_t early;
+};
+
+static void begin_turn(struct hybridge_task *task)
+{
+	struct turns *turns = hybridge_container(task, struct turns, small);
+
+	turns->has_sent = false;
+	hybridge_loop_defer(turns->loop, task);
+}
+
+static void send_in_turn(struct hybridge_task *task)
+{
+	struct turns *turns = hybridge_container(task, struct turns, sends);
+
+	turns->has_sent = true;
+	hybridge_loop_defer_last(turns->loop, task);
+}
+
+static void keep_full_in_turn(void *owner, struct hybridge_conn *conn)
+{
+	struct turns *turns = owner;
+
+	turns->calls++;
+	turns->early += !turns->has_sent;
+	keep_full_and_count(&turns->known, conn);
+}
+
+static void expect_behind_others(struct world *world, uint32_t window)
+{
+	struct turns turns = {
+		.small.run = begin_turn,
+		.sends.run = send_in_turn,
+	};
+	struct raw raw;
+	size_t sent;
+
+	turns.known.conn = open_with_window(world, &raw, window);
+	turns.loop = raw.pair.fx->loop;
+	hybridge_conn_set_owner(turns.known.conn, keep_full_in_turn, &turns);
+	FIXTURE_UNTIL(raw.pair.fx, hybridge_conn_pending(turns.known.conn) > 0);
+	fixture_step(raw.pair.fx, 20);
+	hybridge_loop_defer(turns.loop, &turns.small);
+	hybridge_loop_defer_last(turns.loop, &turns.sends);
+	turns.calls = 0;
+	turns.early = 0;
+	sent = turns.known.sent;
+	if (window == WINDOW)
+		widen(&raw, 1, 1u << 20);
+	FIXTURE_UNTIL(raw.pair.fx,
+		      (swallow(&raw), turns.known.sent > sent + EACH / 8));
+	assert_true(turns.calls > 0);
+	assert_int_equal(turns.early, 0);
+	hybridge_loop_cancel(turns.loop, &turns.small);
+	hybridge_loop_cancel(turns.loop, &turns.sends);
+	raw_close(&raw);
+}
+
+static void bulk_whose_window_opens_comes_behind_others(void **state)
+{
+	expect_behind_others(*state, WINDOW);
+}
+
+static void bulk_that_the_kernel_has_room_for_comes_behind_others(void **state)
+{
+	expect_behind_others(*state, 1u << 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +552,9 @@ int main(void)
 		WITH_WORLD(nothing_is_read_behind_what_was_lost),
 		WITH_WORLD(a_frame_is_not_cut_where_a_window_ends),
 		WITH_WORLD(bulk_stays_where_it_comes_from),
+		WITH_WORLD(bulk_whose_window_opens_comes_behind_others),
+		WITH_WORLD(
+			bulk_that_the_kernel_has_room_for_comes_behind_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
