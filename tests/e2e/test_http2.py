@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Streams that share connections (WebSockets over HTTP/2), and peers that do not know of it."""
 
+import os
 import socket
 import ssl
 
@@ -17,6 +18,9 @@ harness.CLEAN_ENV.pop("HYBRIDGE_HTTP2", None)
 # Where a handshake takes valgrind half a second, so many at once would take too long.
 MANY = 60 if SLOWNESS < 10 else 15
 FEW = 8  # the control channel, sessions of sender and agent, what was dialled before them
+
+# Of bulk, and what each of these carries there and back.
+STREAMS, BYTES = (4, 24 << 20) if SLOWNESS < 10 else (2, 4 << 20)
 
 # Where it is turned off; then every stream has a connection of its own.
 OFF = {"HYBRIDGE_HTTP2": "off"}
@@ -63,6 +67,18 @@ def test_any_part_may_be_without_it():
         with servers.digest() as target, World() as world:
             growth = relay_growth(world_of(world, target.at, **keys), MANY)
             assert least <= growth <= least + FEW, f"{which}: {growth}"
+
+
+def test_bulk_arrives_whole_while_somebody_waits_beside_it():
+    with servers.echo() as target, World() as world:
+        _, _, app = world_of(world, target.at)
+        app.sender()
+        for _ in range(3):
+            clients.expect_echo(app, "db.corp", 5432)
+        words = [harness.PYTHON, os.path.join(harness.HERE, "beside_client.py"), "db.corp", "5432", STREAMS, BYTES]
+        program = app.run([str(word) for word in words], 60 * SLOWNESS)
+        assert program.status == 0, program.err
+        assert int(program.out) > 0
 
 
 def test_a_relay_that_is_replaced_by_one_without_it_serves_again():
