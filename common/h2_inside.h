@@ -42,9 +42,9 @@
 #define H2_BULK_US      10000
 #define H2_WINDOW_ALONE H2_WINDOW_MAX
 /*
- * Where the peer is next door, and somebody waits: one whole frame is on its way.  Who has less
- * than that left sends none (is_silly()), and half of the window is given back: with one
- * byte less a sender could wait for what its receiver keeps.
+ * Where the peer is next door, and somebody waits: one whole frame, and no second one.  Who has
+ * less than that left sends none (is_silly()), and the receiver gives back half of the window or
+ * more: were it some bytes smaller, the one could wait for what the other keeps.
  */
 #define H2_NEXT_DOOR_US 200
 #define H2_WINDOW_LEAST (2 * (int32_t)H2_FRAME_MAX - 1)
