@@ -3,7 +3,7 @@ there and back for as long as that takes.  The other end is an echo.
 
     beside_client.py HOST PORT STREAMS BYTES
 
-Prints how many bytes came back one by one; its status is 1 when a stream was not whole.
+Prints how many bytes came back one by one; its status is 1 when a stream was not whole, or that one ended.
 """
 
 import hashlib
@@ -61,11 +61,13 @@ def main():
         while any(thread.is_alive() for thread in bulk):
             little.sendall(b"x")
             if little.recv(1) != b"x":
-                break
+                sys.exit("the stream of single bytes ended")
             count += 1
     print(count)
-    return 0 if all(thread.is_whole() for thread in bulk) else 1
+    for seed, thread in enumerate(bulk):
+        if not thread.is_whole():
+            sys.exit(f"stream {seed} is not whole: {thread.got} of {thread.size} bytes came back")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
