@@ -119,10 +119,14 @@ static void on_settings(struct hybridge_h2 *session)
 
 static void on_ping(struct hybridge_h2 *session, const nghttp2_ping *ping)
 {
-	if ((ping->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+	if ((ping->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
 		count_oddity(session);
-	else
+		if (!session->args.is_server &&
+		    memcmp(ping->opaque_data, H2_WORN, sizeof(H2_WORN)) == 0)
+			h2_path_worn(session);
+	} else {
 		h2_path_answered(session, ping->opaque_data);
+	}
 }
 
 static void on_goaway(struct hybridge_h2 *session)

@@ -32,6 +32,8 @@
 #define H2_HEAD_MAX    HYBRIDGE_HTTP_HEAD_MAX
 #define H2_REASON_MAX  256
 #define H2_PRESSED_US  1000000
+/* Bytes of a PING from a server whose side of the connection is worn. */
+#define H2_WORN "hb-worn"
 /* Round trips that half a window is to last, at least.  Bytes come in bursts, so that this tells
  * nothing of a peer that is near. */
 #define H2_WINDOW_TRIPS 4
@@ -107,6 +109,8 @@ struct hybridge_h2 {
 	int64_t shortest_us;     /* when that was found out */
 	int64_t measured_us;     /* when it was asked for last */
 	int64_t bulk_us;         /* when much was sent last, 0: never */
+	int64_t looked_us;       /* when the kernel was asked for losses */
+	bool is_worn;            /* either side: a new one would be faster */
 	struct h2_bucket resets;
 	struct h2_bucket oddities;
 	struct hybridge_error err;
@@ -195,6 +199,12 @@ void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8]);
 
 /** h2_path_sent() - So many bytes have just been given to the connection */
 void h2_path_sent(struct hybridge_h2 *session, size_t len);
+
+/** h2_path_look() - Bulk goes on, or has ended: see whether it has worn the connection */
+void h2_path_look(struct hybridge_h2 *session);
+
+/** h2_path_worn() - It has, or the peer says so of its side: tells the owner, once */
+void h2_path_worn(struct hybridge_h2 *session);
 
 /* h2_stream.c */
 

@@ -14,13 +14,18 @@
  *
  * BBR has a model of the path, and keeps it while nothing is sent.  What a few losses near the
  * end of a transfer made of that model would hold the next one back for seconds: after a
- * pause it begins anew, as a new connection would.  (Others forget by themselves, RFC 5681 4.1.)
+ * pause it begins anew, as a new connection would.
+ *
+ * Others have lowered the threshold of their slow start with each loss, and do not raise it for a
+ * pause either (RFC 5681 3.1): beyond it they gain a packet or so a round trip.  A
+ * connection that lost packets on a long path is worn: the next transfer on it may
+ * take ten times as long as on a new one.  Its owner opens one, for what comes after.  Only who
+ * sends can know; a server says so to its client, by a PING that is no question.
  */
 #include "h2_inside.h"
 
 #include <linux/tcp.h> /* libc's tcp_info has no tcpi_min_rtt */
 #include <netinet/in.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +39,8 @@
 #define BULK             ((size_t)16 * 1024)
 #define PAUSE_US         1000000
 #define OTHER_CONGESTION "reno"
+#define LOOK_US          1000000    /* between two looks whether it is worn */
+#define NO_THRESHOLD     0x7fffffff /* TCP_INFINITE_SSTHRESH of the kernel */
 
 static void keep_low(struct hybridge_h2 *session)
 {
@@ -65,20 +72,26 @@ void h2_path_measure(struct hybridge_h2 *session)
 	(void)nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, stamp);
 }
 
-/* The shortest of some minutes, in microseconds; INT64_MAX: it does not know. */
-static int64_t kernel_round_trip_us(const struct hybridge_h2 *session)
+/* What the kernel does not know is 0, and all of it where this is no TCP. */
+static struct tcp_info kernel_info(const struct hybridge_h2 *session)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
-	if (session->args.is_proxied ||
-	    getsockopt(hybridge_conn_fd(session->conn), IPPROTO_TCP, TCP_INFO,
-		       &info, &len) != 0 ||
-	    len < offsetof(struct tcp_info, tcpi_min_rtt) +
-			    sizeof(info.tcpi_min_rtt) ||
-	    info.tcpi_min_rtt == 0)
-		return INT64_MAX;
-	return info.tcpi_min_rtt;
+	if (getsockopt(hybridge_conn_fd(session->conn), IPPROTO_TCP, TCP_INFO,
+		       &info, &len) != 0)
+		info = (struct tcp_info){0};
+	return info;
+}
+
+/* The shortest of some minutes, in microseconds; INT64_MAX: it does not know. */
+static int64_t kernel_round_trip_us(const struct hybridge_h2 *session)
+{
+	int64_t us = session->args.is_proxied
+			     ? 0
+			     : kernel_info(session).tcpi_min_rtt;
+
+	return us > 0 ? us : INT64_MAX;
 }
 
 void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8])
@@ -133,6 +146,39 @@ static void begin_anew(int fd)
 		set_congestion(fd, name);
 }
 
+static bool has_lost(const struct hybridge_h2 *session)
+{
+	struct tcp_info info = kernel_info(session);
+
+	return info.tcpi_total_retrans > 0 && info.tcpi_snd_ssthresh > 0 &&
+	       info.tcpi_snd_ssthresh < NO_THRESHOLD;
+}
+
+void h2_path_look(struct hybridge_h2 *session)
+{
+	if (!session->conn || session->is_worn ||
+	    session->bulk_us <= session->looked_us ||
+	    session->round_trip_us < FAR_US)
+		return;
+	session->looked_us = hybridge_loop_now_us(session->loop);
+	if (!has_lost(session))
+		return;
+	/* What cannot be said stays as fast as it is. */
+	if (session->args.is_server)
+		(void)nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE,
+					  (const uint8_t *)H2_WORN);
+	h2_path_worn(session);
+}
+
+void h2_path_worn(struct hybridge_h2 *session)
+{
+	if (session->is_worn)
+		return;
+	session->is_worn = true;
+	if (session->ops && session->ops->worn)
+		session->ops->worn(session->owner);
+}
+
 void h2_path_sent(struct hybridge_h2 *session, size_t len)
 {
 	int64_t now_us = hybridge_loop_now_us(session->loop);
@@ -150,4 +196,6 @@ void h2_path_sent(struct hybridge_h2 *session, size_t len)
 	    session->round_trip_us >= FAR_US)
 		begin_anew(hybridge_conn_fd(session->conn));
 	session->bulk_us = now_us;
+	if (now_us - session->looked_us > LOOK_US)
+		h2_path_look(session);
 }

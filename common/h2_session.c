@@ -382,3 +382,8 @@ bool hybridge_h2_pressed(const struct hybridge_h2 *session)
 	       hybridge_loop_now_us(session->loop) - session->pressed_us <
 		       H2_PRESSED_US;
 }
+
+bool hybridge_h2_worn(const struct hybridge_h2 *session)
+{
+	return session->is_worn;
+}

@@ -76,6 +76,7 @@ static void detach(struct h2_stream *stream)
 	DL_DELETE(session->streams, stream);
 	nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
 	stream->session = NULL;
+	h2_path_look(session);
 }
 
 static void release(struct h2_stream *stream)

@@ -3,8 +3,9 @@
  *
  * Theory of operation.  A slot is empty, being dialled, or holds a session.  One
  * session is enough until it carries bulk or hundreds of streams: then its TCP connection is
- * what others would wait behind, in its queue or for its losses.  A session without streams
- * for a while is closed.  Who finds no session goes over HTTP/1.1, so a
+ * what others would wait behind, in its queue or for its losses.  A session that is worn
+ * (h2.h) is replaced: the new one is opened at once, for what comes next, and the old one
+ * closed when it has no streams.  A session without streams for a while is closed.  Who finds no session goes over HTTP/1.1, so a
  * relay that stopped to speak HTTP/2 costs nobody a failure.
  */
 #include <hybridge/pool.h>
@@ -19,6 +20,7 @@
 #define MANY_STREAMS 512 /* on one: the next ones get another */
 #define LOOK_MS      30000
 #define IDLE_LOOKS   4 /* without a stream, and it is closed */
+#define WORN_LOOKS   1 /* the same when it is worn */
 #define PING_MS      30000
 
 struct slot {
@@ -63,7 +65,8 @@ static void on_look(struct hybridge_timer *timer)
 		slot->idle_looks = hybridge_h2_streams(slot->session) == 0
 					   ? slot->idle_looks + 1
 					   : 0;
-		if (slot->idle_looks == IDLE_LOOKS)
+		if (slot->idle_looks >=
+		    (hybridge_h2_worn(slot->session) ? WORN_LOOKS : IDLE_LOOKS))
 			hybridge_h2_drain(slot->session);
 	}
 	/* Without a timer a session stays open for longer; that is all. */
@@ -71,11 +74,33 @@ static void on_look(struct hybridge_timer *timer)
 		(void)!hybridge_timer_set(pool->loop, timer, LOOK_MS);
 }
 
+static void open_one(struct hybridge_pool *pool);
+
+/* Those that are worn and have no streams: another one is there. */
+static void close_worn(struct hybridge_pool *pool)
+{
+	for (size_t i = 0; i < POOL_MAX; i++) {
+		struct hybridge_h2 *session = pool->slots[i].session;
+
+		if (session && hybridge_h2_worn(session) &&
+		    hybridge_h2_streams(session) == 0)
+			hybridge_h2_drain(session);
+	}
+}
+
 static void on_ready(void *owner)
 {
 	struct slot *slot = owner;
 
 	slot->is_ready = true;
+	close_worn(slot->pool);
+}
+
+static void on_worn(void *owner)
+{
+	struct slot *slot = owner;
+
+	open_one(slot->pool);
 }
 
 static void on_over(void *owner, const struct hybridge_error *err)
@@ -96,8 +121,11 @@ static void on_over(void *owner, const struct hybridge_error *err)
 static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 		       const struct hybridge_error *err)
 {
-	static const struct hybridge_h2_ops ops = {.ready = on_ready,
-						   .over = on_over};
+	static const struct hybridge_h2_ops ops = {
+		.ready = on_ready,
+		.worn = on_worn,
+		.over = on_over,
+	};
 	struct slot *slot = owner;
 	struct hybridge_pool *pool = slot->pool;
 	const struct hybridge_h2_args args = {
@@ -159,6 +187,8 @@ static bool is_better(const struct hybridge_h2 *a, const struct hybridge_h2 *b)
 
 	if (a_pressed != hybridge_h2_pressed(b))
 		return !a_pressed;
+	if (hybridge_h2_worn(a) != hybridge_h2_worn(b))
+		return hybridge_h2_worn(b);
 	return hybridge_h2_streams(a) < hybridge_h2_streams(b);
 }
 
@@ -175,9 +205,11 @@ struct hybridge_h2 *hybridge_pool_take(struct hybridge_pool *pool)
 		    (!best || is_better(session, best)))
 			best = session;
 	}
-	if (!best || hybridge_h2_pressed(best) ||
+	if (!best || hybridge_h2_pressed(best) || hybridge_h2_worn(best) ||
 	    hybridge_h2_streams(best) >= MANY_STREAMS)
 		open_one(pool);
+	if (best && !hybridge_h2_worn(best))
+		close_worn(pool);
 	return best;
 }
 

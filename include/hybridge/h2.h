@@ -35,6 +35,9 @@ struct hybridge_h2;
  *           hybridge_h2_answer(), now or later
  * @opened:  Server: for the first time an extended CONNECT is answered with 200; called
  *           inside hybridge_h2_answer().  May be NULL
+ * @worn:    Losses have made its connection slow on a long path, in one direction at least:
+ *           what comes next is better off on a new one.  Called at most once, from inside a
+ *           read or a send: call nothing of the session.  May be NULL
  * @over:    The session has ended and every stream with it; it is freed after this
  *           call.  @err has no code when that was in good order
  */
@@ -43,6 +46,7 @@ struct hybridge_h2_ops {
 	void (*request)(void *owner, struct hybridge_conn *stream,
 			const struct hybridge_http_head *head);
 	void (*opened)(void *owner);
+	void (*worn)(void *owner);
 	void (*over)(void *owner, const struct hybridge_error *err);
 };
 
@@ -114,6 +118,9 @@ size_t hybridge_h2_room(const struct hybridge_h2 *session);
  * others would wait
  */
 bool hybridge_h2_pressed(const struct hybridge_h2 *session);
+
+/** hybridge_h2_worn() - Whether @worn was called, or would have been */
+bool hybridge_h2_worn(const struct hybridge_h2 *session);
 
 /**
  * hybridge_h2_open() - Ask for a WebSocket; hybridge_upgrade_over() waits for the answer

@@ -37,8 +37,8 @@ void hybridge_pool_learn(struct hybridge_pool *pool);
 /**
  * hybridge_pool_take() - The session for one more stream
  *
- * The one with the fewest streams, of those without bulk if possible; another is
- * opened in the background when all carry bulk or many streams.
+ * The one with the fewest streams, of those without bulk and not worn if possible; another
+ * is opened in the background when all carry bulk or many streams, or are worn.
  *
  * Return: The session, to be used in this turn; NULL: use HTTP/1.1
  */

@@ -8,6 +8,8 @@ And bytes cross a wire that loses packets as they cross any other.
 """
 
 import contextlib
+import itertools
+import re
 import subprocess
 
 import delay
@@ -148,6 +150,61 @@ def test_bytes_cross_a_wire_that_loses_packets_whole():
                 program = transfer.connect(app, "-s", size, inside=wire.near)
                 transfer.expect_whole(program.line("end"), nth_end(target, number), size, size)
             assert wire.be()["lost"] > 0
+
+
+def carried(wire):
+    """Bytes that each connection to the far end has sent, by its local port."""
+    listing = subprocess.run(
+        ["nsenter", f"--net={wire.near}", "ss", "-tinOH", "dst", slow_wire.FAR],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    found = {}
+    for line in listing.splitlines():
+        count = re.search(r"\bbytes_sent:(\d+)", line)
+        found[int(line.split()[3].rpartition(":")[2])] = int(count[1]) if count else 0
+    return found
+
+
+def test_what_comes_after_losses_has_a_connection_that_had_none():
+    size = 1 << 20
+    with World() as world:
+        try:
+            # Which every system has, and which is slow for long after it lost something.
+            wire = slow_wire.Wire(world, "reno")
+        except slow_wire.Cannot as reason:
+            tap.skip(f"no wire here: {reason}")
+        wire.be(round_trip_ms=20)
+        relay = slow_wire.relay(world, wire, ["db"])
+        target = transfer.listen(world, "-n", 100, inside=wire.far)
+        world.agent(relay, {"db": target.at}, inside=wire.far, **SHARED)
+        string = relay.connection("db", "send", host=slow_wire.FAR)
+        app = world.app(relay, {"db": "db.corp:5432"}, strings={"db": string}, **SHARED)
+        app.sender(inside=wire.near)
+        numbers = itertools.count()
+
+        def move(size):
+            """One stream; the connections that carried more than half of it, of those still there."""
+            before = carried(wire)
+            program = transfer.connect(app, "-s", size, inside=wire.near)
+            transfer.expect_whole(program.line("end"), nth_end(target, next(numbers)), size, 0)
+            return [port for port, count in carried(wire).items() if count - before.get(port, 0) > size // 2]
+
+        def needs_no_connection():
+            before = set(carried(wire))
+            move(1)
+            return set(carried(wire)) == before
+
+        # The first streams teach the sender what the relay can do.
+        until(needs_no_connection, "a stream over what is there")
+        wire.be(round_trip_ms=20, loss=0.05)
+        there = set(carried(wire))
+        worn = move(size)
+        until(lambda: set(carried(wire)) - there, "another one, that nobody has asked for")
+        wire.be(round_trip_ms=20)
+        fresh = until(lambda: move(size), "a stream over a shared connection")
+        assert len(worn) == len(fresh) == 1 and worn != fresh, (worn, fresh)
 
 
 if __name__ == "__main__":

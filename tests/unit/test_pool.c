@@ -8,6 +8,8 @@
 
 #include <sys/epoll.h>
 
+#include "../../common/h2_inside.h"
+
 #define SESSIONS  8
 #define TURNS_MAX 10000
 
@@ -251,6 +253,66 @@ static void a_stream_beside_bulk_of_our_own_gets_another_session(void **state)
 	relay_close(&relay);
 }
 
+/* The relay's side of a session has lost packets. */
+static void say_worn(struct hybridge_h2 *session)
+{
+	session->round_trip_us = 50000;
+	assert_int_equal(nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE,
+					     (const uint8_t *)H2_WORN),
+			 0);
+	h2_send(session);
+}
+
+static void a_worn_session_is_replaced(void **state)
+{
+	static struct relay relay;
+	struct hybridge_h2 *first, *second = NULL;
+	struct fixture *fx = *state;
+	struct hybridge_pool *pool;
+	struct hybridge_conn *old, *stream;
+
+	pool = pool_with_stream(fx, &relay, &first, &old);
+	say_worn(relay.sessions[0]);
+	/* Nobody need ask for one. */
+	FIXTURE_UNTIL(fx, hybridge_pool_sessions(pool) == 2);
+	FIXTURE_UNTIL(fx, (second = hybridge_pool_take(pool)) != first);
+	assert_non_null(second);
+	/* Also when it has more streams; and those of the worn one go on. */
+	stream = open_stream(fx, pool);
+	hybridge_conn_set_owner(stream, pair_ignore, NULL);
+	assert_ptr_equal(hybridge_pool_take(pool), second);
+	assert_non_null(relay.sessions[0]);
+	/* When they have ended it is closed. */
+	hybridge_conn_close(old, HYBRIDGE_CONN_RESET);
+	assert_ptr_equal(hybridge_pool_take(pool), second);
+	FIXTURE_UNTIL(fx, !relay.sessions[0]);
+	assert_int_equal(relay.accepted, 2);
+	hybridge_conn_close(stream, HYBRIDGE_CONN_RESET);
+	hybridge_pool_free(pool);
+	relay_close(&relay);
+}
+
+static void a_worn_session_without_streams_is_closed(void **state)
+{
+	static struct relay relay;
+	struct hybridge_h2 *first, *second = NULL;
+	struct fixture *fx = *state;
+	struct hybridge_pool *pool;
+
+	relay_open(fx, &relay);
+	pool = make_pool(fx, relay.port, NULL);
+	hybridge_pool_learn(pool);
+	first = take_when_ready(fx, pool);
+	say_worn(relay.sessions[0]);
+	FIXTURE_UNTIL(fx, (second = hybridge_pool_take(pool)) != first);
+	assert_non_null(second);
+	FIXTURE_UNTIL(fx, !relay.sessions[0]);
+	assert_int_equal(hybridge_pool_sessions(pool), 1);
+	assert_int_equal(relay.accepted, 2);
+	hybridge_pool_free(pool);
+	relay_close(&relay);
+}
+
 static void a_lost_relay_is_forgotten(void **state)
 {
 	static struct relay relay;
@@ -331,6 +393,8 @@ int main(void)
 		WITH_LOOP(streams_beyond_many_go_to_another_session),
 		WITH_LOOP(a_stream_beside_bulk_gets_another_session),
 		WITH_LOOP(a_stream_beside_bulk_of_our_own_gets_another_session),
+		WITH_LOOP(a_worn_session_is_replaced),
+		WITH_LOOP(a_worn_session_without_streams_is_closed),
 		WITH_LOOP(a_lost_relay_is_forgotten),
 		WITH_WORLD(a_server_that_does_not_choose_h2_is_forgotten),
 		WITH_LOOP(a_closed_pool_lets_its_streams_go_on),
