@@ -18,7 +18,11 @@ MEGABYTES_PER_S = 20
 QUEUE = MEGABYTES_PER_S * 1000 * ROUND_TRIP_MS  # what the wire holds, as is usual for a router
 SECONDS = 3
 ROUNDS = 2
-ENOUGH_S = 40  # after which no other round is begun
+# Where the first round trips lose a few packets too many, bbr leaves its start-up at a quarter of the
+# rate, and needs two of the three seconds to get there: one in fifteen, whoever sends.  A median of
+# two would be that chance, and, the losses being the seed's, the same in every run.
+LOSSY_ROUNDS = 9
+ENOUGH_S = 300  # after which no other round is begun
 HOST, PORT = "bench.test", 7000
 LOAD = os.path.join(harness.BUILD, "bench", "load")
 SERVICE = os.path.join(harness.BUILD, "bench", "service")
@@ -60,7 +64,7 @@ class Slow:
 
     def figures(self, number):
         """One round: (key, column, MB/s) of each measurement."""
-        for loss, suffix in ((0, ""), (LOSS, "_lossy")):
+        for loss, suffix in ((0, ""), (LOSS, "_lossy")) if number <= ROUNDS else ((LOSS, "_lossy"),):
             for way in ("up", "down"):
                 for (column, prefix), route in self.routes.items():
                     self.wire.be(ROUND_TRIP_MS, loss, MEGABYTES_PER_S, QUEUE, seed=number)
@@ -76,7 +80,7 @@ def measure(world, congestion, say, results):
         say(f"bench: slow is left out: {reason}")
         return
     begun = time.monotonic()
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, LOSSY_ROUNDS + 1):
         if time.monotonic() - begun > ENOUGH_S:
             break
         say(f"round {number}: slow")
