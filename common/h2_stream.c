@@ -104,12 +104,16 @@ static void reset(struct h2_stream *stream)
 	release(stream);
 }
 
+/* What waits is held up by other streams, or by a reader that is slow: only its session tells
+ * whether the peer is dead, and that ends the stream as well. */
 static void out_of_patience(struct hybridge_timer *timer)
 {
 	struct hybridge_conn *conn =
 		hybridge_container(timer, struct hybridge_conn, patience);
+	bool goes_on = queue_len(&conn->out) > 0 ? conn_be_patient(conn) == 0
+						 : conn_goes_on(conn);
 
-	if (!conn_goes_on(conn))
+	if (!goes_on)
 		reset(h2_stream_of(conn));
 }
 

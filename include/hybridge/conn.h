@@ -244,7 +244,10 @@ enum hybridge_conn_how {
 	 * What is pending still goes out, then FIN; what still comes in is
 	 * discarded until the peer's FIN, so that no reset overtakes our last
 	 * bytes.  Given up when nothing has moved on for 5 s: what is pending
-	 * then is lost, and that is a reset.
+	 * then is lost, and that is a reset.  Not so on a stream among others
+	 * (h2.h): what is pending there waits for as long as the session lives,
+	 * whose pings find a dead peer.  A peer that never takes it holds what
+	 * an open stream of the session holds, and counts as one.
 	 */
 	HYBRIDGE_CONN_ORDERLY,
 	HYBRIDGE_CONN_RESET, /* RST: the other end must not take it for an end */
