@@ -366,7 +366,8 @@ static bool carry_to_tcp(struct hybridge_pump *pump)
 	n = hybridge_conn_take_some(pump->ws, &bufs);
 	if (n < 0 && errno == EAGAIN)
 		return false;
-	if (n == 0 && pump->close_received) {
+	/* Behind both Closes it may leave as it likes: what is still to do is ours. */
+	if (n <= 0 && pump->close_received && (n == 0 || pump->close_sent)) {
 		pump->ws_gone = !hybridge_conn_half_closes(pump->ws);
 		return false;
 	}

@@ -108,6 +108,35 @@ static void a_peer_that_closes_and_leaves_is_an_orderly_end(void **state)
 	stream_close(&stream);
 }
 
+/* It has nothing more to say or to hear; the program has more to read. */
+static void a_peer_may_leave_by_a_reset_behind_both_closes(void **state)
+{
+	static const uint8_t big[60000];
+	struct stream stream;
+	char buf[1000];
+	size_t got = 0;
+	ssize_t n;
+
+	stream_open_with(*state, &stream, LONG_MS, 12000, 0);
+	shutdown(stream.app, SHUT_WR);
+	peer_expects(&stream, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	peer_sends(&stream, HYBRIDGE_WS_BINARY, true, big, sizeof(big));
+	peer_closes(&stream, HYBRIDGE_WS_NORMAL);
+	FIXTURE_UNTIL(stream.fx,
+		      hybridge_pump_stats(stream.pump).from_ws == sizeof(big));
+	assert_int_equal(stream.ends, 0);
+	fixture_reset(stream.peer);
+	stream.peer = -1;
+	FIXTURE_UNTIL(stream.fx,
+		      stream.ends || hybridge_conn_broken(stream.ws));
+	while ((n = fixture_recv(stream.fx, stream.app, buf, sizeof(buf))) > 0)
+		got += (size_t)n;
+	assert_int_equal(n, 0);
+	assert_int_equal(got, sizeof(big));
+	assert_end(&stream, HYBRIDGE_END_ORDERLY, 0);
+	stream_close(&stream);
+}
+
 static void bytes_for_a_peer_that_left_are_a_reset(void **state)
 {
 	struct stream stream;
@@ -461,6 +490,7 @@ int main(void)
 		WITH_LOOP(the_program_may_end_first),
 		WITH_LOOP(the_peer_may_end_first),
 		WITH_LOOP(a_peer_that_closes_and_leaves_is_an_orderly_end),
+		WITH_LOOP(a_peer_may_leave_by_a_reset_behind_both_closes),
 		WITH_LOOP(bytes_for_a_peer_that_left_are_a_reset),
 		WITH_LOOP(bytes_under_way_when_the_peer_left_are_a_reset),
 		WITH_LOOP(a_reset_by_the_program_drops_the_websocket),
@@ -478,6 +508,7 @@ int main(void)
 		OVER_H2(the_program_may_end_first),
 		OVER_H2(the_peer_may_end_first),
 		OVER_H2(a_peer_that_closes_and_leaves_is_an_orderly_end),
+		OVER_H2(a_peer_may_leave_by_a_reset_behind_both_closes),
 		OVER_H2(bytes_for_a_peer_that_left_are_a_reset),
 		OVER_H2(a_reset_by_the_program_drops_the_websocket),
 		OVER_H2(a_program_that_dies_half_closed_is_noticed),
