@@ -263,13 +263,51 @@ static void on_ready(void *owner, struct hybridge_conn *conn)
 		h2_send_later(session);
 }
 
+/* Whether there are bytes that the peer does not take: behind them, or their window, a ping tells
+ * no more of it than that. */
+static bool has_waiting(const struct hybridge_h2 *session)
+{
+	const struct h2_stream *stream;
+
+	if (hybridge_conn_pending(session->conn) > 0)
+		return true;
+	DL_FOREACH (session->streams, stream)
+		if (queue_len(&stream->conn.out) > 0)
+			return true;
+	return false;
+}
+
+/* While bytes wait for the peer, its kernel's acknowledgements are its answers. */
+static enum hybridge_silence_step check_silence(struct hybridge_h2 *session)
+{
+	int64_t now_us = hybridge_loop_now_us(session->loop);
+	uint32_t ping_ms = session->args.ping_ms;
+	enum hybridge_silence_step step =
+		hybridge_silence_check(&session->silence, now_us, ping_ms);
+
+	if (step == HYBRIDGE_SILENCE_WAIT || !has_waiting(session) ||
+	    hybridge_conn_unanswered(session->conn, ping_ms))
+		return step;
+	hybridge_silence_heard(&session->silence, now_us);
+	/* What waits for a window only is nothing that a kernel has to acknowledge; a ping is. */
+	return HYBRIDGE_SILENCE_ASK;
+}
+
+static void ask(struct hybridge_h2 *session)
+{
+	hybridge_conn_free_buffers(session->conn);
+	/* Behind what is pending there would be one more each time. */
+	if (hybridge_conn_pending(session->conn) > 0)
+		return;
+	nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
+	h2_send_later(session);
+}
+
 static void on_ping(struct hybridge_timer *timer)
 {
 	struct hybridge_h2 *session =
 		hybridge_container(timer, struct hybridge_h2, ping);
-	enum hybridge_silence_step step = hybridge_silence_check(
-		&session->silence, hybridge_loop_now_us(session->loop),
-		session->args.ping_ms);
+	enum hybridge_silence_step step = check_silence(session);
 
 	h2_chunks_trim(&loop_scratch(session->loop)->chunks);
 	if (step == HYBRIDGE_SILENCE_DEAD) {
@@ -277,11 +315,8 @@ static void on_ping(struct hybridge_timer *timer)
 			"the peer is silent");
 		return;
 	}
-	if (step == HYBRIDGE_SILENCE_ASK) {
-		hybridge_conn_free_buffers(session->conn);
-		nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
-		h2_send_later(session);
-	}
+	if (step == HYBRIDGE_SILENCE_ASK)
+		ask(session);
 	if (hybridge_timer_set(session->loop, timer, session->args.ping_ms) !=
 	    0)
 		h2_lose(session, ENOMEM, HYBRIDGE_ESYSTEM, "out of memory");
