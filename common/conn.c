@@ -116,6 +116,25 @@ void hybridge_conn_arm_reset(struct hybridge_conn *conn)
 		set_reset(conn, true);
 }
 
+/*
+ * Not only our descriptor: a child that the program forked amid connect(2) has a copy of the socket
+ * that it handed us, and close(2) would send nothing while that is open.
+ */
+static void end_socket(struct hybridge_conn *conn, bool reset)
+{
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	bool was_armed = conn->armed;
+	int fd = conn->source.fd;
+
+	set_reset(conn, reset);
+	/* Both send what close(2) would.  The first fails on a unix socket, which nobody else has. */
+	if (reset)
+		(void)connect(fd, &nowhere, sizeof(nowhere));
+	else if (was_armed && !conn->ended)
+		shutdown(fd, SHUT_WR);
+	close(fd);
+}
+
 /* Closes the descriptor now; the memory goes at the end of the turn. */
 static void destroy(struct hybridge_conn *conn, bool reset)
 {
@@ -131,9 +150,8 @@ static void destroy(struct hybridge_conn *conn, bool reset)
 	}
 	if (conn->draining)
 		DL_DELETE(scratch->draining, conn);
-	set_reset(conn, reset);
 	hybridge_loop_unwatch(conn->loop, &conn->source);
-	close(conn->source.fd);
+	end_socket(conn, reset);
 	conn->source.fd = -1;
 	conn_tls_drop(conn);
 	conn_release(conn);
