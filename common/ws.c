@@ -169,6 +169,10 @@ static const char *check_start(const struct hybridge_ws_reader *reader)
 	bool fin = reader->header[0] & 0x80;
 	uint8_t len = reader->header[1] & 0x7f;
 
+	/* RFC 6455 5.5.1: no more data; 5.5.2, 5.5.3: whoever still reads may ping and answer. */
+	if (reader->closed && opcode != HYBRIDGE_WS_PING &&
+	    opcode != HYBRIDGE_WS_PONG)
+		return "frame after Close";
 	if (reader->header[0] & 0x70)
 		return "reserved bits are set";
 	if ((opcode > HYBRIDGE_WS_BINARY && opcode < HYBRIDGE_WS_CLOSE) ||
@@ -330,10 +334,6 @@ enum hybridge_ws_event hybridge_ws_next(struct hybridge_ws_reader *reader,
 {
 	if (!reader->in_frame) {
 		out->why = NULL;
-		if (*len > 0 && reader->closed) {
-			out->why = "frame after Close";
-			return HYBRIDGE_WS_ERROR;
-		}
 		if (!take_header(reader, buf, len, &out->why))
 			return HYBRIDGE_WS_MORE;
 		if (out->why)

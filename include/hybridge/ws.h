@@ -105,7 +105,8 @@ void hybridge_ws_reader_init(struct hybridge_ws_reader *reader, bool masked);
  * Refused: reserved bits and opcodes, wrong masking, fragmented or long
  * control frames, a continuation of nothing, a new message inside another,
  * 64-bit lengths above 2^63-1 or not in shortest form, a Close of one byte or
- * with a code that may not be on the wire, any frame after a Close.
+ * with a code that may not be on the wire, any frame after a Close but pings
+ * and pongs.
  */
 enum hybridge_ws_event hybridge_ws_next(struct hybridge_ws_reader *reader,
 					uint8_t **buf, size_t *len,

@@ -125,6 +125,25 @@ def test_frames_after_a_close_are_not_carried():
         expect_close(stream.control, 1000)
 
 
+def test_pings_and_pongs_after_a_close_cost_the_answer_nothing():
+    with world_with_good_stream() as (world, relay, _):
+        for other in ("sender", "listener"):
+            stream = Stream(world, relay, "db")
+            asks, answers = stream.sender, stream.listener
+            if other == "sender":
+                asks, answers = answers, asks
+            with one_line(relay, "end=orderly"):
+                asks.send(close(1000, b"Shutdown"))
+                assert answers.frame() == (CLOSE, b"\x03\xe8Shutdown")
+                asks.send(frame(PONG) + frame(PING, b"keep alive"))
+                assert asks.frame() == (PONG, b"keep alive")
+                answers.send(frame(BINARY, b"the rest") + close(1000))
+                assert asks.frame() == (BINARY, b"the rest")
+                assert asks.frame() == (CLOSE, b"\x03\xe8")
+            stream.control.hang_up()
+            relay.wait_log("listener disconnected")
+
+
 def test_control_frames_inside_a_message_are_answered_and_the_message_goes_through():
     with world_with_good_stream() as (world, relay, _):
         stream = Stream(world, relay, "db")

@@ -380,6 +380,42 @@ static void pings_are_answered(void **state)
 	stream_close(&stream);
 }
 
+static void a_peer_may_ping_and_pong_behind_its_close(void **state)
+{
+	struct stream stream;
+	char c;
+
+	stream_open(*state, &stream, LONG_MS, 0);
+	peer_closes(&stream, HYBRIDGE_WS_NORMAL);
+	assert_int_equal(fixture_recv(stream.fx, stream.app, &c, 1), 0);
+	peer_sends(&stream, HYBRIDGE_WS_PONG, true, "", 0);
+	peer_sends(&stream, HYBRIDGE_WS_PING, true, "still?", 6);
+	peer_expects(&stream, HYBRIDGE_WS_PONG, "still?", 6);
+	fixture_send(stream.fx, stream.app, "rest", 4);
+	peer_expects(&stream, HYBRIDGE_WS_BINARY, "rest", 4);
+	shutdown(stream.app, SHUT_WR);
+	peer_expects(&stream, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	assert_end(&stream, HYBRIDGE_END_ORDERLY, 0);
+	stream_close(&stream);
+}
+
+static void a_ping_behind_our_close_is_not_answered(void **state)
+{
+	struct stream stream;
+	char c;
+
+	stream_open(*state, &stream, LONG_MS, 0);
+	shutdown(stream.app, SHUT_WR);
+	peer_expects(&stream, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	peer_sends(&stream, HYBRIDGE_WS_PING, true, "still?", 6);
+	peer_sends(&stream, HYBRIDGE_WS_BINARY, true, "rest", 4);
+	fixture_expect(stream.fx, stream.app, "rest", 4);
+	peer_closes(&stream, HYBRIDGE_WS_NORMAL);
+	assert_int_equal(fixture_recv(stream.fx, stream.peer, &c, 1), 0);
+	assert_end(&stream, HYBRIDGE_END_ORDERLY, 0);
+	stream_close(&stream);
+}
+
 static void a_silent_peer_is_pinged_and_then_dead(void **state)
 {
 	struct stream stream;
@@ -500,6 +536,8 @@ int main(void)
 		WITH_LOOP(a_stop_resets_both_sides),
 		WITH_LOOP(even_the_death_of_the_process_would_reset),
 		WITH_LOOP(pings_are_answered),
+		WITH_LOOP(a_peer_may_ping_and_pong_behind_its_close),
+		WITH_LOOP(a_ping_behind_our_close_is_not_answered),
 		WITH_LOOP(a_silent_peer_is_pinged_and_then_dead),
 		WITH_LOOP(a_peer_that_answers_lives),
 		WITH_LOOP(a_half_closed_stream_may_be_silent_for_long),

@@ -299,6 +299,30 @@ static void pings_are_answered_here_and_not_passed_on(void **state)
 	close_pair(&pair);
 }
 
+/* As .NET's clients do it: Close, go on reading, go on keeping alive. */
+static void leg_may_ping_and_pong_behind_its_close(void **state)
+{
+	struct pair pair;
+
+	open_pair(&pair, *state, PING_MS, 0);
+	say(&pair, SPLICE_SENDER, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	hear(&pair, SPLICE_LISTENER, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	say(&pair, SPLICE_SENDER, HYBRIDGE_WS_PONG, "", 0);
+	say(&pair, SPLICE_SENDER, HYBRIDGE_WS_PING, "still?", 6);
+	hear(&pair, SPLICE_SENDER, HYBRIDGE_WS_PONG, "still?", 6);
+	say(&pair, SPLICE_LISTENER, HYBRIDGE_WS_BINARY, "rest", 4);
+	hear(&pair, SPLICE_SENDER, HYBRIDGE_WS_BINARY, "rest", 4);
+	/* Where our Close went, nothing goes any more, no answer either. */
+	say(&pair, SPLICE_LISTENER, HYBRIDGE_WS_PING, "and you?", 8);
+	hear_nothing(&pair, SPLICE_LISTENER);
+	say(&pair, SPLICE_LISTENER, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	hear(&pair, SPLICE_SENDER, HYBRIDGE_WS_CLOSE, "\x03\xe8", 2);
+	hear_end(&pair, SPLICE_SENDER);
+	FIXTURE_UNTIL(pair.fx, !pair.splice);
+	assert_int_equal(pair.end, SPLICE_ORDERLY);
+	close_pair(&pair);
+}
+
 static void pong_waits_for_the_end_of_a_forwarded_frame(void **state)
 {
 	static const char payload[] = "one frame in two parts";
@@ -460,6 +484,7 @@ int main(void)
 			bytes_for_a_leg_that_left_are_never_taken_for_delivered),
 		WITH_LOOP(bytes_under_way_when_a_leg_left_are_a_reset),
 		WITH_LOOP(pings_are_answered_here_and_not_passed_on),
+		WITH_LOOP(leg_may_ping_and_pong_behind_its_close),
 		WITH_LOOP(pong_waits_for_the_end_of_a_forwarded_frame),
 		WITH_LOOP(offender_gets_1002_and_the_other_a_reset),
 		WITH_LOOP(silent_leg_is_pinged_and_then_dead),

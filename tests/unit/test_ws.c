@@ -402,7 +402,8 @@ static void what_breaks_the_protocol_is_refused(void **state)
 		 "\x82\x7f\x80\0\0\0\0\0\0\0"},
 		{"Close with half a code", false, 3, "\x88\x01\x03"},
 		{"frame after Close", false, 5, "\x88\x00\x82\x01x"},
-		{"frame after Close", false, 4, "\x88\x00\x8a\x00"},
+		{"frame after Close", false, 4, "\x88\x00\x88\x00"},
+		{"frame after Close", false, 6, "\x88\x00\x89\x00\x80\x00"},
 	};
 
 	(void)state;
