@@ -24,6 +24,7 @@ struct bus {
 	bus_left_fn *left;
 	void *owner;
 	uint64_t last_id;
+	uint64_t last_invite;
 };
 
 struct bus *bus_new(bus_left_fn *left, void *owner)
@@ -157,24 +158,39 @@ static bool is_wanted(const struct bus_member *member,
 	       !is_listed(invite->disallowed, member->guid);
 }
 
-uint64_t bus_invite(struct bus *bus, const char *entity, const uint64_t *asked,
-		    size_t num_asked, const struct bus_invite *invite)
+/* Each of the first n is chosen with the probability 1/n. */
+static struct bus_member *choose(const struct bus_topic *topic, uint64_t number,
+				 const uint64_t *asked, size_t num_asked,
+				 const struct bus_invite *invite)
 {
-	const struct bus_topic *topic = find_topic(bus, entity);
-	struct bus_member *member;
 	struct bus_member *chosen = NULL;
+	struct bus_member *member;
 	uint32_t candidates = 0;
 
-	if (!topic)
-		return 0;
-	/* Each of the first n is chosen with the probability 1/n. */
 	DL_FOREACH (topic->members, member) {
-		if (!was_asked(member->id, asked, num_asked) &&
+		if (member->failed != number &&
+		    !was_asked(member->id, asked, num_asked) &&
 		    is_wanted(member, invite) &&
 		    arc4random_uniform(++candidates) == 0)
 			chosen = member;
 	}
-	if (!chosen || chosen->accept(chosen, invite) != 0)
+	return chosen;
+}
+
+uint64_t bus_invite(struct bus *bus, const char *entity, const uint64_t *asked,
+		    size_t num_asked, const struct bus_invite *invite)
+{
+	const struct bus_topic *topic = find_topic(bus, entity);
+	uint64_t number = ++bus->last_invite;
+	struct bus_member *chosen;
+
+	if (!topic)
 		return 0;
-	return chosen->id;
+	/* One that is ending cannot be asked; that says nothing of the others. */
+	while ((chosen = choose(topic, number, asked, num_asked, invite))) {
+		if (chosen->accept(chosen, invite) == 0)
+			return chosen->id;
+		chosen->failed = number;
+	}
+	return 0;
 }

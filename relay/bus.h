@@ -44,6 +44,7 @@ struct bus_member {
 		      const struct bus_invite *invite);
 	const char *guid;
 	uint64_t id;
+	uint64_t failed; /* the last invitation that could not be passed on */
 	struct bus_topic *topic;
 	struct bus_member *prev;
 	struct bus_member *next;
@@ -83,6 +84,8 @@ size_t bus_count(const struct bus *bus, const char *entity);
 /**
  * bus_invite() - Ask one listener, taken at random, to accept a stream
  * @asked: Members that are not to be asked
+ *
+ * Where one cannot be asked, as it is ending, another one is.
  *
  * Return: The member that was asked; 0 when there is none (left)
  */

@@ -2,7 +2,8 @@
  * listener.c - control channels: who listens, for which hybrid connection, until when.
  *
  * A listener is on the bus from its 101 until it ends, or until we begin to close
- * it, whichever comes first: whoever is being closed is not asked to accept.
+ * it, whichever comes first: whoever is being closed is not asked to accept.  (A channel
+ * that closes by itself, as its peer broke a rule, is asked in vain, and the bus asks another.)
  */
 #include "listener.h"
 

@@ -182,6 +182,21 @@ def test_what_is_no_control_message_is_ignored_or_closed_with_its_code():
         good.check()
 
 
+def test_a_listener_that_is_being_closed_keeps_no_sender_from_another():
+    with World() as world:
+        relay = world.relay(["db"])
+        token = listen_token(relay)
+        healthy, bad = (Wire(world, relay).upgrade(f"/$hc/db?{CONTROL}", token) for _ in range(2))
+        # It does not answer the Close, and so is there for a while.
+        assert bad.send(frame(TEXT, b"\xff")).frame()[0] == CLOSE
+        for _ in range(10):
+            sender = Wire(world, relay).send(head("/$hc/db", send_token(relay)))
+            listener = Wire(world, relay).upgrade(healthy.accept())
+            assert sender.answer().startswith("HTTP/1.1 101")
+            sender.hang_up()
+            listener.hang_up()
+
+
 def test_a_connection_that_breaks_inside_a_frame_is_a_loss_for_the_other_side():
     with world_with_good_stream() as (world, relay, good):
         stream = Stream(world, relay, "db")

@@ -159,6 +159,34 @@ static void invite_finds_nobody_where_nobody_listens(void **state)
 	bus_free(bus);
 }
 
+/* A control channel may be ending, while others are in the best of health. */
+static void invite_goes_on_when_one_cannot_be_asked(void **state)
+{
+	struct bus *bus = start();
+	struct bus_member a = {.accept = accept_0};
+	struct bus_member broken[2] = {{.accept = accept_fails},
+				       {.accept = accept_fails}};
+	unsigned int before;
+
+	(void)state;
+	assert_int_equal(bus_join(bus, "erp", &broken[0]), 0);
+	assert_int_equal(bus_join(bus, "erp", &a), 0);
+	assert_int_equal(bus_join(bus, "erp", &broken[1]), 0);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(bus_invite(bus, "erp", NULL, 0, &invite),
+				 a.id);
+	/* It may have been for lack of memory: the next invitation is another. */
+	assert_true(asked[2] > 1);
+	before = asked[2];
+	/* And nobody is asked twice for the same. */
+	assert_int_equal(bus_invite(bus, "erp", &a.id, 1, &invite), 0);
+	assert_int_equal(asked[2], before + 2);
+	bus_leave(bus, &a);
+	bus_leave(bus, &broken[0]);
+	bus_leave(bus, &broken[1]);
+	bus_free(bus);
+}
+
 static void leave_is_told_once_and_after_the_fact(void **state)
 {
 	struct bus *bus = start();
@@ -190,6 +218,7 @@ int main(void)
 		cmocka_unit_test(
 			invite_asks_only_who_is_allowed_and_not_disallowed),
 		cmocka_unit_test(invite_finds_nobody_where_nobody_listens),
+		cmocka_unit_test(invite_goes_on_when_one_cannot_be_asked),
 		cmocka_unit_test(leave_is_told_once_and_after_the_fact),
 	};
 
