@@ -113,6 +113,7 @@ void relay_reload(struct relay *relay)
 	hybridge_log(
 		HYBRIDGE_LOG_INFO, "reloaded",
 		HYBRIDGE_NUM("entities", HASH_COUNT(relay->entities.table)));
+	rendezvous_refuse_gone(relay);
 	listeners_close(relay, true, HYBRIDGE_WS_GOING_AWAY,
 			"The endpoint was deleted");
 	streams_stop(relay, true);

@@ -337,6 +337,17 @@ void rendezvous_accept(const struct call *call)
 		join(call, held);
 }
 
+void rendezvous_refuse_gone(struct relay *relay)
+{
+	struct held *held;
+	struct held *next;
+
+	DL_FOREACH_SAFE (relay->held, held, next) {
+		if (!entities_get(&relay->entities, held->meter->entity))
+			refuse(held, 404, "Endpoint does not exist");
+	}
+}
+
 void rendezvous_refuse_all(struct relay *relay, int status, const char *message)
 {
 	struct held *held;

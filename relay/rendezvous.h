@@ -22,6 +22,9 @@ void rendezvous_accept(const struct call *call);
 /** rendezvous_left() - A listener has gone: ask another for what it was asked; a bus_left_fn */
 void rendezvous_left(void *owner, uint64_t member);
 
+/** rendezvous_refuse_gone() - Answer those whose hybrid connection no longer exists: 404 */
+void rendezvous_refuse_gone(struct relay *relay);
+
 /** rendezvous_refuse_all() - Answer every waiting sender */
 void rendezvous_refuse_all(struct relay *relay, int status,
 			   const char *message);

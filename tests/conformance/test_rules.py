@@ -370,6 +370,20 @@ def test_a_hybrid_connection_that_is_removed_closes_its_listeners_and_breaks_its
         assert not any(peer.events(one, "closed") for one in others)
 
 
+def test_a_sender_that_waits_at_a_hybrid_connection_that_is_removed_gets_404():
+    with world_with_relay() as (world, relay, peer):
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        peer.open("s", url(relay, "db"), send_token(relay), wait="")
+        address = peer.accept("l")["address"]
+        os.unlink(os.path.join(relay.settings["HYBRIDGE_RELAY_DIR"], "db.env"))
+        relay.signal(signal.SIGHUP)
+        refused = peer.expect("s", "refused")
+        told = (refused["status"], "Endpoint does not exist" in refused["reason"])
+        assert told == (404, True), refused
+        # The listener was invited, and must find the door shut.
+        assert upgrade(world, relay, target_of(address)).status == 403
+
+
 def test_more_streams_than_are_allowed_are_503_until_one_has_ended():
     with world_with_relay(HYBRIDGE_RELAY_MAX_STREAMS="2") as (world, relay, peer):
         peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
