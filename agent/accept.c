@@ -4,7 +4,7 @@
  * Theory of operation.
  *
  *	DIALING --- target decided, rendezvous open -> ANSWERING  (or an HTTP/2 session is)
- *	ANSWERING - the session was lost ------------> DIALING
+ *	ANSWERING - the session was lost, or 421 ----> DIALING
  *	ANSWERING - 101 -----------------------------> OPEN, or with azbridge's preamble GREETING
  *	GREETING -- the preamble was good -----------> OPEN
  *	ANSWERING - refused as we wanted, or failed -> ENDED
@@ -95,12 +95,12 @@ static bool stream_move(struct stream *stream, enum stream_state next)
 	static const bool legal[STREAM_NUM_STATES][STREAM_NUM_STATES] = {
 		[STREAM_DIALING] =
 			{[STREAM_ANSWERING] = true, [STREAM_ENDED] = true},
-		[STREAM_ANSWERING] = {[STREAM_GREETING] = true,
+		[STREAM_ANSWERING] = {[STREAM_DIALING] = true,
+				      [STREAM_GREETING] = true,
 				      [STREAM_OPEN] = true,
 				      [STREAM_ENDED] = true},
-		[STREAM_GREETING] = {[STREAM_DIALING] = true,
-				     [STREAM_OPEN] = true,
-				     [STREAM_ENDED] = true},
+		[STREAM_GREETING] =
+			{[STREAM_OPEN] = true, [STREAM_ENDED] = true},
 		[STREAM_OPEN] = {[STREAM_ENDED] = true},
 	};
 
@@ -266,11 +266,10 @@ static void answer_otherwise(struct stream *stream)
 		answer_if_decided(stream);
 }
 
+/* Not answered, by who answers at once: then nobody is there.  421: RFC 9110 15.5.20. */
 static bool can_answer_otherwise(const struct hybridge_upgrade_result *result)
 {
-	if (result->status == 0)
-		return result->os_errno != ETIMEDOUT;
-	return result->status == 421; /* RFC 9110 15.5.20 */
+	return result->status == 0 || result->status == 421;
 }
 
 static void on_answered(void *owner, struct hybridge_conn *conn,
@@ -284,6 +283,8 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 	if (result->speaks_h2)
 		sessions_learn(stream->control->agent, &place);
 	if (stream->over_session && can_answer_otherwise(result)) {
+		if (result->os_errno == ETIMEDOUT)
+			sessions_leave(stream->control->agent, &place);
 		answer_otherwise(stream);
 	} else if (stream->target_errno) {
 		/* 410 says that the refusal was passed on; 101 would mean that it was not. */

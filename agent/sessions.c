@@ -24,7 +24,7 @@
 #define PLACES_MAX \
 	64 /* then the oldest goes: a relay may name any host it likes */
 
-/* One relay; @is_retired: dialled as we do no longer. */
+/* One relay; @is_retired: dialled as we do no longer, or silent. */
 struct sessions {
 	char *host;
 	struct sessions_place place;
@@ -151,14 +151,26 @@ struct hybridge_h2 *sessions_take(struct agent *agent,
 	return sessions ? hybridge_pool_take(sessions->pool) : NULL;
 }
 
+static void retire(struct sessions *sessions)
+{
+	sessions->is_retired = true;
+	hybridge_pool_close(sessions->pool);
+}
+
+void sessions_leave(struct agent *agent, const struct sessions_place *place)
+{
+	struct sessions *sessions = find(agent, place);
+
+	if (sessions)
+		retire(sessions);
+}
+
 void sessions_retire(struct agent *agent)
 {
 	struct sessions *at;
 
-	DL_FOREACH (agent->sessions, at) {
-		at->is_retired = true;
-		hybridge_pool_close(at->pool);
-	}
+	DL_FOREACH (agent->sessions, at)
+		retire(at);
 	forget_idle(agent);
 }
 

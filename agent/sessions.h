@@ -36,6 +36,9 @@ void sessions_learn(struct agent *agent, const struct sessions_place *place);
 struct hybridge_h2 *sessions_take(struct agent *agent,
 				  const struct sessions_place *place);
 
+/** sessions_leave() - Those to there do not answer: use none of them any more */
+void sessions_leave(struct agent *agent, const struct sessions_place *place);
+
 /** sessions_retire() - Use none of them any more: their streams go on */
 void sessions_retire(struct agent *agent);
 
