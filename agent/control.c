@@ -131,7 +131,7 @@ static void end(struct control *control)
 static void log_failure(struct control *control, enum hybridge_log_level level,
 			uint32_t retry_ms, const struct hybridge_error *err)
 {
-	bool again = strcmp(control->failure.what, err->what) == 0;
+	bool again = hybridge_error_same(&control->failure, err);
 
 	control->stats.failures++;
 	control->repeats = again ? control->repeats + 1 : 1;

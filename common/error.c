@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <hybridge/error.h>
 
@@ -62,6 +63,17 @@ void hybridge_error_print(FILE *to, const struct hybridge_error *err)
 	fprintf(to, "hybridge: %s\n", err->what);
 	if (err->hint[0] != '\0')
 		fprintf(to, "  -> %s\n", err->hint);
+}
+
+bool hybridge_error_same(const struct hybridge_error *a,
+			 const struct hybridge_error *b)
+{
+	static const char tracking[] = " TrackingId:";
+	const char *end = strstr(a->what, tracking);
+	size_t len = end ? (size_t)(end - a->what) + strlen(tracking)
+			 : sizeof(a->what);
+
+	return strncmp(a->what, b->what, len) == 0;
 }
 
 int hybridge_exit_status(enum hybridge_code code)

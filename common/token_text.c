@@ -183,7 +183,11 @@ int token_text_parse(struct hybridge_span text, time_t now,
 		if (left <= 0) {
 			hybridge_endpoint_token_free(&token);
 			hybridge_fail(err, HYBRIDGE_EDENIED,
-				      "the token ran out %lld s ago",
+				      "the token ran out");
+			/* Not above: the next attempt's failure is the same one. */
+			hybridge_hint(err,
+				      "by this machine's clock that was %lld s "
+				      "ago: is the clock right?",
 				      (long long)-left);
 			return -1;
 		}

@@ -78,11 +78,11 @@ void route_succeeded(struct route *route, int64_t now_us)
 void route_failed(struct route *route, int64_t now_us,
 		  const struct hybridge_error *err)
 {
-	if (strcmp(route->last_error.what, err->what) != 0) {
-		route->last_error = *err;
+	if (!hybridge_error_same(&route->last_error, err)) {
 		route->error_since_us = now_us;
 		route->error_count = 0;
 	}
+	route->last_error = *err; /* with the newest TrackingId */
 	route->failed++;
 	route->error_count++;
 	route->last_used_us = now_us;

@@ -8,6 +8,7 @@
 #ifndef HYBRIDGE_ERROR_H
 #define HYBRIDGE_ERROR_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #define HYBRIDGE_MUSTUSE __attribute__((warn_unused_result))
@@ -77,6 +78,16 @@ void hybridge_hint(struct hybridge_error *err, const char *fmt, ...)
  * Prints "hybridge: WHAT" and, if there is one, "  -> HINT".
  */
 void hybridge_error_print(FILE *to, const struct hybridge_error *err);
+
+/**
+ * hybridge_error_same() - Whether two failures read the same to a person
+ * @a, @b: Failures
+ *
+ * A relay ends its reasons with TrackingId and Timestamp (PROTOCOL.md 1.4), which are new each
+ * time: what follows " TrackingId:" does not count.
+ */
+bool hybridge_error_same(const struct hybridge_error *a,
+			 const struct hybridge_error *b);
 
 /**
  * hybridge_exit_status() - Exit status for a class of failure

@@ -99,12 +99,43 @@ static void every_class_has_its_exit_status(void **state)
 	}
 }
 
+static void what_a_relay_adds_each_time_makes_no_other_failure(void **state)
+{
+	static const struct {
+		const char *a;
+		const char *b;
+		bool same;
+	} cases[] = {
+		{"lost", "lost", true},
+		{"lost", "lost again", false},
+		{"", "lost", false},
+		{"404 nobody. TrackingId:1_G0, Timestamp:2026",
+		 "404 nobody. TrackingId:2_G0, Timestamp:2027", true},
+		{"404 nobody. TrackingId:1_G0, Timestamp:2026",
+		 "404 nothing. TrackingId:1_G0, Timestamp:2026", false},
+		{"404 nobody. TrackingId:1_G0", "404 nobody.", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct hybridge_error a = {0}, b = {0};
+
+		print_message("case: %s | %s\n", cases[i].a, cases[i].b);
+		hybridge_fail(&a, HYBRIDGE_EREFUSED, "%s", cases[i].a);
+		hybridge_fail(&b, HYBRIDGE_EREFUSED, "%s", cases[i].b);
+		assert_int_equal(hybridge_error_same(&a, &b), cases[i].same);
+		assert_int_equal(hybridge_error_same(&b, &a), cases[i].same);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_cause_wins),
 		cmocka_unit_test(nobody_has_to_take_the_error),
 		cmocka_unit_test(control_characters_cannot_break_the_line),
+		cmocka_unit_test(
+			what_a_relay_adds_each_time_makes_no_other_failure),
 		cmocka_unit_test(long_texts_are_cut_and_terminated),
 		cmocka_unit_test(print_shows_what_and_hint),
 		cmocka_unit_test(every_class_has_its_exit_status),
