@@ -116,7 +116,8 @@ static struct sessions *add(struct agent *agent,
 	sessions->place = *place;
 	sessions->host = strdup(place->host);
 	sessions->place.host = sessions->host;
-	sessions->pool = hybridge_pool_new(agent->loop, &args);
+	sessions->pool = hybridge_pool_new(agent->loop, &args,
+					   agent->config.keepalive_ms);
 	if (sessions->host && sessions->pool) {
 		DL_APPEND(agent->sessions, sessions);
 		return sessions;

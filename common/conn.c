@@ -423,6 +423,19 @@ bool hybridge_conn_unanswered(const struct hybridge_conn *conn, uint32_t ms)
 	       info.tcpi_last_ack_recv >= ms;
 }
 
+bool hybridge_conn_lost(const struct hybridge_conn *conn, uint32_t ms)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(conn->source.fd, IPPROTO_TCP, TCP_INFO, &info, &len) !=
+	    0)
+		return false;
+	/* What was sent a moment ago, after a pause, is not meant; one loss may be chance. */
+	return (info.tcpi_retransmits > 1 || info.tcpi_probes > 1) &&
+	       info.tcpi_last_ack_recv >= ms;
+}
+
 int hybridge_conn_end(struct hybridge_conn *conn)
 {
 	if (conn->ending)

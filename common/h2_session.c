@@ -418,6 +418,16 @@ bool hybridge_h2_pressed(const struct hybridge_h2 *session)
 		       H2_PRESSED_US;
 }
 
+bool hybridge_h2_lost(const struct hybridge_h2 *session)
+{
+	int64_t silent_us =
+		hybridge_loop_now_us(session->loop) - session->silence.heard_us;
+
+	/* The kernel need not be asked while the peer talks. */
+	return session->conn && silent_us >= (int64_t)HYBRIDGE_LOST_MS * 1000 &&
+	       hybridge_conn_lost(session->conn, HYBRIDGE_LOST_MS);
+}
+
 bool hybridge_h2_worn(const struct hybridge_h2 *session)
 {
 	return session->is_worn;

@@ -357,6 +357,13 @@ bool hybridge_h2_is_stream(const struct hybridge_conn *conn)
 	return conn->ops == &stream_ops;
 }
 
+bool hybridge_h2_stream_lost(const struct hybridge_conn *conn)
+{
+	const struct h2_stream *stream = h2_stream_view(conn);
+
+	return stream->session && hybridge_h2_lost(stream->session);
+}
+
 struct h2_stream *h2_stream_new(struct hybridge_h2 *session,
 				hybridge_conn_fn *on_ready, void *owner)
 {

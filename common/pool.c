@@ -5,7 +5,7 @@
  * session is enough until it carries bulk or hundreds of streams: then its TCP connection is
  * what others would wait behind, in its queue or for its losses.  A session that is worn
  * (h2.h) is replaced: the new one is opened at once, for what comes next, and the old one
- * closed when it has no streams.  A session without streams for a while is closed.  Who finds no session goes over HTTP/1.1, so a
+ * closed when it has no streams; so is one whose connection leads nowhere.  A session without streams for a while is closed.  Who finds no session goes over HTTP/1.1, so a
  * relay that stopped to speak HTTP/2 costs nobody a failure.
  */
 #include <hybridge/pool.h>
@@ -21,7 +21,6 @@
 #define LOOK_MS      30000
 #define IDLE_LOOKS   4 /* without a stream, and it is closed */
 #define WORN_LOOKS   1 /* the same when it is worn */
-#define PING_MS      30000
 
 struct slot {
 	struct hybridge_pool *pool;
@@ -37,6 +36,7 @@ struct hybridge_pool {
 	char *host; /* these three are of @where */
 	char *proxy;
 	char *no_proxy;
+	uint32_t ping_ms;
 	bool is_known;
 	bool is_closed;
 	struct slot slots[POOL_MAX];
@@ -76,13 +76,18 @@ static void on_look(struct hybridge_timer *timer)
 
 static void open_one(struct hybridge_pool *pool);
 
-/* Those that are worn and have no streams: another one is there. */
-static void close_worn(struct hybridge_pool *pool)
+static bool is_past(const struct hybridge_h2 *session)
+{
+	return hybridge_h2_worn(session) || hybridge_h2_lost(session);
+}
+
+/* Those that are past and have no streams: another one is there. */
+static void close_past(struct hybridge_pool *pool)
 {
 	for (size_t i = 0; i < POOL_MAX; i++) {
 		struct hybridge_h2 *session = pool->slots[i].session;
 
-		if (session && hybridge_h2_worn(session) &&
+		if (session && is_past(session) &&
 		    hybridge_h2_streams(session) == 0)
 			hybridge_h2_drain(session);
 	}
@@ -93,7 +98,7 @@ static void on_ready(void *owner)
 	struct slot *slot = owner;
 
 	slot->is_ready = true;
-	close_worn(slot->pool);
+	close_past(slot->pool);
 }
 
 static void on_worn(void *owner)
@@ -129,7 +134,7 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 	struct slot *slot = owner;
 	struct hybridge_pool *pool = slot->pool;
 	const struct hybridge_h2_args args = {
-		.ping_ms = PING_MS,
+		.ping_ms = pool->ping_ms,
 		.is_proxied = pool->proxy != NULL,
 	};
 
@@ -202,6 +207,7 @@ struct hybridge_h2 *hybridge_pool_take(struct hybridge_pool *pool)
 		struct hybridge_h2 *session = pool->slots[i].session;
 
 		if (session && hybridge_h2_room(session) > 0 &&
+		    !hybridge_h2_lost(session) &&
 		    (!best || is_better(session, best)))
 			best = session;
 	}
@@ -209,12 +215,13 @@ struct hybridge_h2 *hybridge_pool_take(struct hybridge_pool *pool)
 	    hybridge_h2_streams(best) >= MANY_STREAMS)
 		open_one(pool);
 	if (best && !hybridge_h2_worn(best))
-		close_worn(pool);
+		close_past(pool);
 	return best;
 }
 
 struct hybridge_pool *hybridge_pool_new(struct hybridge_loop *loop,
-					const struct hybridge_dial_args *where)
+					const struct hybridge_dial_args *where,
+					uint32_t ping_ms)
 {
 	struct hybridge_pool *pool = calloc(1, sizeof(*pool));
 
@@ -222,6 +229,7 @@ struct hybridge_pool *hybridge_pool_new(struct hybridge_loop *loop,
 		return NULL;
 	pool->loop = loop;
 	pool->where = *where;
+	pool->ping_ms = ping_ms;
 	pool->host = strdup(where->host);
 	pool->proxy = where->proxy ? strdup(where->proxy) : NULL;
 	pool->no_proxy = where->no_proxy ? strdup(where->no_proxy) : NULL;

@@ -289,6 +289,17 @@ hybridge_upgrade_over(struct hybridge_loop *loop, struct hybridge_h2 *session,
 	return NULL;
 }
 
+bool hybridge_upgrade_lost(const struct hybridge_upgrade *upgrade)
+{
+	const struct hybridge_conn *conn = upgrade->conn;
+
+	if (!conn)
+		return false;
+	return hybridge_h2_is_stream(conn)
+		       ? hybridge_h2_stream_lost(conn)
+		       : hybridge_conn_lost(conn, HYBRIDGE_LOST_MS);
+}
+
 void hybridge_upgrade_cancel(struct hybridge_upgrade *upgrade)
 {
 	if (!upgrade || !upgrade->conn)

@@ -38,7 +38,8 @@ struct hybridge_pool *relay_pool(struct sender *sender, struct route *route)
 	struct hybridge_dial_args args =
 		args_of(sender, route, SESSION_DIAL_MS);
 
-	return hybridge_pool_new(sender->loop, &args);
+	return hybridge_pool_new(sender->loop, &args,
+				 sender->config.keepalive_ms);
 }
 
 struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
@@ -156,6 +157,11 @@ fail:
 	hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 	free(ask);
 	return NULL;
+}
+
+bool relay_ask_lost(const struct relay_ask *ask)
+{
+	return ask->upgrade && hybridge_upgrade_lost(ask->upgrade);
 }
 
 void relay_ask_cancel(struct relay_ask *ask)

@@ -59,6 +59,9 @@ relay_ask(struct request *request, struct hybridge_conn *conn,
 	  struct hybridge_h2 *session, uint32_t timeout_ms, relay_ask_fn *done,
 	  struct hybridge_error *err);
 
+/** relay_ask_lost() - hybridge_upgrade_lost(), while the upgrade is not answered */
+bool relay_ask_lost(const struct relay_ask *ask);
+
 /** relay_ask_cancel() - Give up and close; @done will not be called.  NULL is fine */
 void relay_ask_cancel(struct relay_ask *ask);
 

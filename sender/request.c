@@ -7,6 +7,7 @@
  *	DIALING ---- connected -------------------> UPGRADING
  *	UPGRADING -- 101 -------------------------> COMPLETING
  *	UPGRADING -- warm connection was dead ----> DIALING
+ *	UPGRADING -- its path forgot it ----------> DIALING
  *	COMPLETING - the program is connected ----> OPEN
  *	OPEN ------- the stream ended ------------> ENDED
  *	any before OPEN, failed ------------------> REFUSING
@@ -29,6 +30,7 @@
 #include <hybridge/log.h>
 
 #include "relay_dial.h"
+#include "request_make.h"
 #include "request_report.h"
 #include "request_table.h"
 #include "route.h"
@@ -100,15 +102,6 @@ static uint32_t left_ms(const struct request *request)
 }
 
 /* The end. */
-
-static void run_reap(struct hybridge_task *task)
-{
-	struct request *request =
-		hybridge_container(task, struct request, reap);
-
-	free(request->host);
-	free(request);
-}
 
 static void unqueue(struct request *request)
 {
@@ -441,6 +434,20 @@ static uint32_t next_look_ms(const struct request *request, uint32_t left)
 	return left > 0 && left < LOOK_MS ? left : LOOK_MS;
 }
 
+/* A router, say, has lost what it knew of this connection: a new one may come through. */
+static bool is_lost(const struct request *request)
+{
+	return request->warm && request->ask && relay_ask_lost(request->ask);
+}
+
+static void ask_elsewhere(struct request *request)
+{
+	relay_ask_cancel(request->ask);
+	request->ask = NULL;
+	request->warm = false;
+	start_dial(request);
+}
+
 /* While the relay is asked: does the program still wait? */
 static void look(struct request *request)
 {
@@ -458,6 +465,8 @@ static void look(struct request *request)
 		fail(request, ETIMEDOUT, 0, NULL, &err);
 	} else {
 		set_tick(request, next_look_ms(request, left));
+		if (is_lost(request))
+			ask_elsewhere(request);
 	}
 }
 
@@ -483,29 +492,6 @@ static void on_tick(struct hybridge_timer *timer)
 	case REQUEST_NUM_STATES:
 		break;
 	}
-}
-
-static struct request *request_new(struct sender *sender,
-				   const struct hybridge_local_msg *msg,
-				   const char *host)
-{
-	struct request *request = calloc(1, sizeof(*request));
-
-	if (!request)
-		return NULL;
-	request->host = strdup(host);
-	if (!request->host) {
-		free(request);
-		return NULL;
-	}
-	request->sender = sender;
-	request->port = msg->port;
-	request->asked = msg->addr;
-	request->started_us = hybridge_loop_now_us(sender->loop);
-	request->tick.fire = on_tick;
-	request->reap.run = run_reap;
-	hybridge_endpoint_uuid(request->session);
-	return request;
 }
 
 /* A program that dissolved its connect() and began another: only the new one counts. */
@@ -563,7 +549,7 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 	}
 	cookie = hold_cookie(&hold);
 	replace_older(sender, cookie);
-	request = request_new(sender, msg, host);
+	request = request_make(sender, msg, host);
 	if (!request) {
 		hybridge_fail(&bad_hold, HYBRIDGE_ESYSTEM, "out of memory");
 		hybridge_log_error(HYBRIDGE_LOG_ERROR,
@@ -572,6 +558,7 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 		hold_close(&hold);
 		return;
 	}
+	request->tick.fire = on_tick;
 	request->hold = hold;
 	sender->early += early;
 	request->cookie = cookie;

@@ -207,6 +207,14 @@ bool hybridge_conn_broken(const struct hybridge_conn *conn);
 bool hybridge_conn_unanswered(const struct hybridge_conn *conn, uint32_t ms);
 
 /**
+ * hybridge_conn_lost() - Whether the path seems to have forgotten this connection
+ * True when nothing at all has come back for @ms and the kernel has sent the same bytes again
+ * twice at least: another connection may come through where this one does not.  False on a
+ * unix socket.
+ */
+bool hybridge_conn_lost(const struct hybridge_conn *conn, uint32_t ms);
+
+/**
  * hybridge_conn_end() - No more writing: close_notify and FIN behind what is pending
  * Return: 0, or -1 with errno.  Reading goes on.
  */

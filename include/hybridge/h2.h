@@ -20,6 +20,9 @@
 #include <hybridge/loop.h>
 #include <hybridge/upgrade.h>
 
+/** HYBRIDGE_LOST_MS - So long a kernel's silence is borne with before another way is tried */
+#define HYBRIDGE_LOST_MS 2000
+
 struct hybridge_h2;
 
 /** HYBRIDGE_H2_PREFACE - How a client begins (RFC 9113 3.4), up to its blank line: a
@@ -119,6 +122,12 @@ size_t hybridge_h2_room(const struct hybridge_h2 *session);
  */
 bool hybridge_h2_pressed(const struct hybridge_h2 *session);
 
+/**
+ * hybridge_h2_lost() - Whether its connection seems to lead nowhere (hybridge_conn_lost(),
+ * HYBRIDGE_LOST_MS): what comes next should not be asked on it
+ */
+bool hybridge_h2_lost(const struct hybridge_h2 *session);
+
 /** hybridge_h2_worn() - Whether @worn was called, or would have been */
 bool hybridge_h2_worn(const struct hybridge_h2 *session);
 
@@ -144,6 +153,9 @@ int hybridge_h2_status(const struct hybridge_conn *conn, const char **reason);
 /** hybridge_h2_refused() - Client: it broke without having been looked at, so that it may
  * be asked for again elsewhere (RFC 9113 8.7) */
 bool hybridge_h2_refused(const struct hybridge_conn *conn);
+
+/** hybridge_h2_stream_lost() - hybridge_h2_lost() of the session that it is a stream of */
+bool hybridge_h2_stream_lost(const struct hybridge_conn *conn);
 
 /** hybridge_h2_is_stream() - Whether a connection is a stream of a session */
 bool hybridge_h2_is_stream(const struct hybridge_conn *conn);

@@ -21,12 +21,13 @@ struct hybridge_pool;
  * hybridge_pool_new() - No session yet
  * @where: Where the relay is, and how it is dialled; copied, with a reference of tls of
  *         the pool's own.  timeout_ms is for one session to be made
+ * @ping_ms: As struct hybridge_h2_args has it
  *
  * Return: Release with hybridge_pool_free(); NULL when out of memory
  */
 HYBRIDGE_MUSTUSE struct hybridge_pool *
 hybridge_pool_new(struct hybridge_loop *loop,
-		  const struct hybridge_dial_args *where);
+		  const struct hybridge_dial_args *where, uint32_t ping_ms);
 
 /**
  * hybridge_pool_learn() - The relay has said that it speaks HTTP/2: open a session, in
@@ -38,7 +39,8 @@ void hybridge_pool_learn(struct hybridge_pool *pool);
  * hybridge_pool_take() - The session for one more stream
  *
  * The one with the fewest streams, of those without bulk and not worn if possible; another
- * is opened in the background when all carry bulk or many streams, or are worn.
+ * is opened in the background when all carry bulk or many streams, or are worn or lost.  One
+ * that is lost (hybridge_h2_lost()) is not given out.
  *
  * Return: The session, to be used in this turn; NULL: use HTTP/1.1
  */

@@ -92,6 +92,13 @@ hybridge_upgrade_over(struct hybridge_loop *loop, struct hybridge_h2 *session,
 		      const struct hybridge_upgrade_args *args,
 		      hybridge_upgrade_fn *done, void *owner);
 
+/**
+ * hybridge_upgrade_lost() - Whether the connection, or its session's, seems to lead nowhere
+ * (hybridge_h2_lost()).  Nothing was answered, so that the same may be asked elsewhere once
+ * this is cancelled.
+ */
+bool hybridge_upgrade_lost(const struct hybridge_upgrade *upgrade);
+
 /** hybridge_upgrade_cancel() - Give up and close; @done will not be called.  NULL is fine */
 void hybridge_upgrade_cancel(struct hybridge_upgrade *upgrade);
 

@@ -102,7 +102,8 @@ static struct hybridge_pool *make_pool(struct fixture *fx, uint16_t port,
 		.tls = tls,
 		.timeout_ms = 10000,
 	};
-	struct hybridge_pool *pool = hybridge_pool_new(fx->loop, &where);
+	struct hybridge_pool *pool =
+		hybridge_pool_new(fx->loop, &where, 600000);
 
 	assert_non_null(pool);
 	return pool;
