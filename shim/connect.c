@@ -4,10 +4,16 @@
  * Nothing is remembered: the program's socket is the state.  If it is not in
  * TCP_CLOSE, this is a second connect(), by which many programs learn the
  * result of the first: the kernel answers it.
+ *
+ * The state may change between our look and the kernel's: a refusal ends the
+ * held connect(), and then the kernel takes the second one for a new one.  So
+ * the program's own address never gets there, only one that leads nowhere.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "connect.h"
 #include "debug.h"
@@ -27,6 +33,27 @@ static int pass_on(int fd, const struct sockaddr *addr, socklen_t len)
 	int ret = shim_libc.connect(fd, addr, len);
 
 	return ret < 0 ? fail(shim_verdict_translate(fd, errno)) : ret;
+}
+
+/*
+ * Has the kernel answer a second connect(): it looks at the address only if
+ * the socket is free by then, and says ENETUNREACH to broadcast and multicast
+ * before it does anything; a held connect() never ends so by itself.  The port
+ * is the program's, as what confines it (Landlock, SELinux) may look first.
+ */
+static int ask_kernel(int fd, int domain, uint16_t port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = INADDR_BROADCAST};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+				   .sin6_port = htons(port)};
+
+	if (domain == AF_INET)
+		return shim_libc.connect(fd, (struct sockaddr *)&in,
+					 sizeof(in));
+	memset(&in6.sin6_addr, 0xff, sizeof(in6.sin6_addr));
+	return shim_libc.connect(fd, (struct sockaddr *)&in6, sizeof(in6));
 }
 
 /* Refuses by ourselves, and lets the sender's log know. */
@@ -86,13 +113,19 @@ int shim_connect(int fd, const struct sockaddr *addr, socklen_t len,
 {
 	const struct shim_config *config = shim_config();
 	struct shim_socket socket;
-	int verdict;
+	int ret, verdict;
 
 	if (!shim_socket_inspect(fd, &socket) ||
 	    socket.domain != addr->sa_family)
 		return shim_libc.connect(fd, addr, len);
-	if (socket.state != TCP_CLOSE)
-		return pass_on(fd, addr, len);
+	if (socket.state != TCP_CLOSE) {
+		ret = ask_kernel(fd, socket.domain, target->port);
+		if (ret == 0)
+			return ret;
+		if (errno != ENETUNREACH)
+			return fail(shim_verdict_translate(fd, errno));
+		/* It has become free since we looked: go on as if seen so. */
+	}
 	verdict = shim_verdict_take(fd);
 	if (verdict)
 		return fail(verdict);

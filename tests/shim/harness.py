@@ -121,6 +121,17 @@ def finish(client, timeout=20):
     return out.strip()
 
 
+def compile_c(source, out, *flags):
+    """Compiles C text; returns the result's path."""
+    subprocess.run(
+        ["cc", "-D_GNU_SOURCE", *flags, "-x", "c", "-o", out, "-"],
+        input=source,
+        text=True,
+        check=True,
+    )
+    return out
+
+
 # What the clients of client() begin with.
 CLIENT = """
     import errno, os, select, socket, sys, time

@@ -2,11 +2,12 @@
 """connect() under the shim: held, completed, refused; and left alone."""
 
 import errno
+import os
 import socket
 import struct
 
 from fake_sender import REFUSED, FakeSender
-from harness import address, client, finish, place
+from harness import SHIM, address, client, compile_c, finish, place
 
 import tap
 
@@ -152,6 +153,90 @@ def test_a_second_connect_tells_the_result_as_the_kernel_does():
             "EINPROGRESS EHOSTUNREACH",
         ]
         far.close()
+
+
+def test_a_second_connect_that_waits_ends_with_the_verdict():
+    with place() as here, FakeSender(here.socket) as sender:
+        for verdict in VERDICTS:
+            program = client(
+                here,
+                """
+    s = socket.socket()
+    begin(s)
+    s.setblocking(True)
+    print(s.connect_ex(DB))
+    """,
+            )
+            request = sender.next()
+            request.wait_until_held(program.pid)
+            request.refuse(verdict)
+            assert finish(program) == str(verdict)
+            assert sender.connects.empty(), "the second connect() is no request"
+
+
+# Refuses as the sender does, at the very moment of a second connect().
+REFUSES_LATE = """
+    #include <dlfcn.h>
+    #include <errno.h>
+    #include <netinet/in.h>
+    #include <netinet/tcp.h>
+    #include <sys/socket.h>
+    int connect(int fd, const struct sockaddr *to, socklen_t len)
+    {
+        int (*next)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+        unsigned int mail = 0x48590000 | EHOSTUNREACH;
+        struct tcp_info info = {0};
+        socklen_t info_len = sizeof(info);
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len);
+        if (info.tcpi_state == TCP_SYN_SENT) {
+            setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &mail, sizeof(mail));
+            shutdown(fd, SHUT_RDWR);
+        }
+        return next(fd, to, len);
+    }
+"""
+
+
+def test_a_refusal_during_a_second_connect_never_lets_it_out_directly():
+    direct4, direct6 = socket.socket(), socket.socket(socket.AF_INET6)
+    direct4.bind((address("any.corp"), 0))
+    direct6.bind(("::1", 0))
+    ports = [s.getsockname()[1] for s in (direct4, direct6)]
+    for sock in (direct4, direct6):
+        sock.listen()
+        sock.setblocking(False)
+    hosts = f"any.corp:* [::1]:{ports[1]}"
+    with place(hosts) as here, FakeSender(here.socket) as sender:
+        late = os.path.join(here.directory, "late.so")
+        compile_c(REFUSES_LATE, late, "-shared", "-fPIC")
+        program = client(
+            here,
+            """
+    any4, ports = sys.argv[1], [int(port) for port in sys.argv[2:]]
+    for family, to, only in (
+        (socket.AF_INET, (any4, ports[0]), 0),
+        (socket.AF_INET6, ("::ffff:" + any4, ports[0]), 0),
+        (socket.AF_INET6, ("::1", ports[1]), 1),
+    ):
+        s = socket.socket(family)
+        if family == socket.AF_INET6:
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        got = [begin(s, to) for _ in range(3)]
+        print(*[errno.errorcode.get(e, e) for e in got], flush=True)
+    """,
+            address("any.corp"),
+            *[str(port) for port in ports],
+            env=here.env(LD_PRELOAD=f"{SHIM}:{late}"),
+        )
+        got = finish(program).splitlines()
+        # The third is a new connect() again, as after every refusal.
+        assert got == ["EINPROGRESS EHOSTUNREACH EINPROGRESS"] * 3, got
+        for sock in (direct4, direct6):
+            try:
+                raise AssertionError(f"gone out directly: {sock.accept()}")
+            except BlockingIOError:
+                sock.close()
+        assert sender.connects.qsize() == 6
 
 
 def test_a_refused_socket_can_be_connected_again():

@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 from fake_sender import FakeSender
-from harness import ROOT, SHIM, TOOLS, VALGRIND, address, client, finish, place
+from harness import ROOT, SHIM, TOOLS, VALGRIND, address, client, compile_c, finish, place
 
 import tap
 
@@ -28,17 +28,6 @@ def echo(request):
     far = request.complete()
     far.sendall(far.recv(100))
     far.close()
-
-
-def compile_c(source, out, *flags):
-    """Compiles C text; returns the result's path."""
-    subprocess.run(
-        ["cc", "-D_GNU_SOURCE", *flags, "-x", "c", "-o", out, "-"],
-        input=source,
-        text=True,
-        check=True,
-    )
-    return out
 
 
 def library(name):
