@@ -340,14 +340,23 @@ const struct shim_config *shim_config_load(void)
 	return published;
 }
 
+/* Whether the environment, as it is now, may map something. */
+static bool is_configured(char *const *env)
+{
+	struct loading l = {.env = env};
+
+	visit_environment(&l, take_single);
+	return l.env_file.len > 0 || l.max_entries > 0;
+}
+
 /*
- * A program that runs as root may be about to change its root directory or its
- * user.  Then it could not read the file any more, and what is mapped would go
- * out directly.  Everybody else reads it at the first call that needs it.
+ * A program may clear its environment, as nginx's workers do, or change its
+ * user or its root directory, before the first call that needs all this.  It
+ * would find nothing then, and what is mapped would go out directly.
  */
-__attribute__((constructor)) static void load_while_readable(void)
+__attribute__((constructor)) static void load_while_it_is_there(void)
 {
 	shim_libc_resolve();
-	if (find_env_file(environ).len > 0 && sys_geteuid() == 0)
+	if (is_configured(environ))
 		shim_config_load();
 }

@@ -52,7 +52,7 @@ extern const struct shim_config *_Atomic shim_config_current;
 const struct shim_config *shim_config_load(void);
 
 /**
- * shim_config() - The configuration, read at the first call
+ * shim_config() - The configuration, read when the library is loaded, or else at the first call
  * Return: Never NULL
  */
 static inline const struct shim_config *shim_config(void)

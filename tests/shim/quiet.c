@@ -51,7 +51,7 @@ static void use(void)
 
 int main(void)
 {
-	use(); /* the first call reads the configuration */
+	use(); /* what happens once happens here */
 	close(MARK);
 	use();
 	close(MARK);

@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 from fake_sender import FakeSender
-from harness import ROOT, SHIM, TOOLS, VALGRIND, address, client, compile_c, finish, place
+from harness import RANGE, ROOT, SHIM, TOOLS, VALGRIND, address, client, compile_c, finish, place
 
 import tap
 
@@ -345,6 +345,29 @@ def test_a_daemon_that_gives_up_root_can_still_connect():
         assert finish(program) == "hi"
 
 
+def test_a_program_that_clears_its_environment_first_is_served():
+    hosts = "127.0.0.9:5432"
+    with place(hosts) as here, FakeSender(here.socket, echo):
+        inline = {
+            "HYBRIDGE_X_HOSTS": hosts,
+            "HYBRIDGE_SOCKET": here.socket,
+            "HYBRIDGE_RANGE": RANGE,
+        }
+        for env in (here.env(), here.env(HYBRIDGE_ENV="", **inline)):
+            program = client(
+                here,
+                """
+    os.environ.clear()
+    s = socket.socket()
+    print(s.connect_ex(("127.0.0.9", 5432)), flush=True)
+    s.sendall(b"hi")
+    print(s.recv(10).decode())
+    """,
+                env=env,
+            )
+            assert finish(program).split() == ["0", "hi"]
+
+
 def test_after_chroot_what_is_mapped_is_served_or_refused_but_never_dialled():
     if os.geteuid() != 0:
         tap.skip("needs root for chroot")
@@ -419,17 +442,18 @@ def test_a_program_that_never_connects_pays_for_the_loading_alone():
         tap.skip("no strace")
     with place() as here:
         without = names_of(traced(here, "/bin/true", LD_PRELOAD=""))
-        lines = traced(here, "/bin/true", LD_PRELOAD=SHIM)
-        more = names_of(lines)
-        for name in without:
-            with contextlib.suppress(ValueError):
-                more.remove(name)
-        reads = [line for line in lines if here.env_file in line]
-        if os.geteuid() == 0:
-            # Who may leave its root or its user reads the file while it can.
-            assert len(reads) == 1, reads
-        else:
-            assert reads == [] and set(more) <= LOADER | {"geteuid"}, more
+        for env_file in (here.env_file, ""):
+            lines = traced(here, "/bin/true", LD_PRELOAD=SHIM, HYBRIDGE_ENV=env_file)
+            more = names_of(lines)
+            for name in without:
+                with contextlib.suppress(ValueError):
+                    more.remove(name)
+            reads = [line for line in lines if here.env_file in line]
+            if env_file:
+                # Later it might be out of reach.
+                assert len(reads) == 1, reads
+                more.remove("geteuid")
+            assert set(more) <= LOADER, more
 
 
 if __name__ == "__main__":
