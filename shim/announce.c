@@ -77,9 +77,12 @@ static void write_byte(int fd)
 
 __attribute__((constructor)) static void announce(void)
 {
-	const char *text = take_variable();
+	const char *text;
 	uint64_t fd, inode;
 
+	if (shim_is_privileged())
+		return;
+	text = take_variable();
 	if (!text || !(text = parse(text, ':', &fd)) || fd > INT32_MAX ||
 	    !parse(text, '\0', &inode) || !is_probe((int)fd, inode))
 		return;

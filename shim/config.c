@@ -315,7 +315,7 @@ const struct shim_config *shim_config_load(void)
 	struct loading l = {.env = environ};
 	int error;
 
-	if (!shim_is_first())
+	if (shim_is_privileged() || !shim_is_first())
 		return publish(&inert);
 	read_file(&l, &error);
 	visit_environment(&l, take_single);

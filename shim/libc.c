@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/auxv.h>
 
 #include "libc.h"
 #include "sys.h"
@@ -77,6 +78,11 @@ void *shim_libc_lookup(const char *name)
 
 	errno = saved;
 	return found;
+}
+
+bool shim_is_privileged(void)
+{
+	return getauxval(AT_SECURE) != 0;
 }
 
 /* POSIX has dlsym()'s data pointer converted to a function pointer like this. */

@@ -73,4 +73,11 @@ void *shim_libc_lookup(const char *name);
  */
 bool shim_is_first(void);
 
+/**
+ * shim_is_privileged() - Whether the program has more rights than who started it
+ * A library of /etc/ld.so.preload is in setuid programs as well: whoever starts
+ * one must not tell it where to connect, or which program to run.
+ */
+bool shim_is_privileged(void);
+
 #endif

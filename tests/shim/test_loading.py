@@ -161,6 +161,39 @@ def test_a_setuid_program_is_not_touched():
         assert sender.connects.empty()
 
 
+def test_a_setuid_program_that_has_the_library_all_the_same_does_not_heed_who_starts_it():
+    if os.geteuid() != 0:
+        tap.skip("needs root to make one")
+    with place() as here, FakeSender(here.socket, echo) as sender:
+        os.chmod(here.directory, 0o755)
+        if os.statvfs(here.directory).f_flag & os.ST_NOSUID:
+            tap.skip("no setuid programs in the temporary folder")
+        # Linked, as the loader would ignore LD_PRELOAD; /etc/ld.so.preload is everybody's.
+        folder = os.path.join(here.directory, "lib")
+        os.mkdir(folder)
+        copy = shutil.copy(SHIM, folder)
+        os.chmod(copy, 0o755)
+        program = os.path.join(here.directory, "dial")
+        with open(os.path.join(ROOT, "tests", "shim", "dial.c"), encoding="ascii") as file:
+            compile_c(file.read(), program, "-Wl,--no-as-needed", f"-Wl,-rpath,{folder}",
+                      "-x", "none", copy)
+        dials(here, "", program, "connect", "db.corp", "5432")
+        os.chown(program, NOBODY, NOBODY)
+        os.chmod(program, 0o4755)
+        reading, writing = os.pipe()
+        with open(reading, "rb") as probe:
+            env = here.env(
+                LD_PRELOAD="",
+                HYBRIDGE_PROBE_FD=f"{writing}:{os.fstat(writing).st_ino}",
+            )
+            got = finish(here.start(program, "connect", DB, "5432", env=env, pass_fds=[writing]))
+            os.close(writing)
+            assert probe.read() == b"", "it has written to a descriptor of the program's"
+        # As if there were no shim: nobody listens at this address.
+        assert got == "errno 111", got
+        assert sender.connects.empty()
+
+
 def test_the_loader_finds_the_runpath_of_who_calls_dlopen():
     source = """
         #include <dlfcn.h>
