@@ -75,14 +75,19 @@ int launch_check(const struct launch *launch, char **path)
 }
 
 /*
- * The credentials are in the environment alone, where the program must not
- * find them: so the sender is started here, with them, on a socket of its own.
+ * There are credentials in the environment, where the program must not find
+ * them: so the sender is started here, with them, on a socket of its own.
  */
-static int start_private_sender(char ***env, struct hybridge_error *err)
+static int start_private_sender(char ***env, const char *config,
+				struct hybridge_error *err)
 {
 	const char *dir = environment_get(*env, "XDG_RUNTIME_DIR");
 	struct spawn_args args = {
-		.program = "hybridge-sender", .unseen = true, .one_run = true};
+		.program = "hybridge-sender",
+		.config = config,
+		.unseen = true,
+		.one_run = true,
+	};
 	char **with_secrets = environment_copy(environ);
 	char *socket = NULL;
 	char ready[256];
@@ -133,7 +138,7 @@ static char **make_environment(const struct launch *launch,
 			goto fail;
 	}
 	if (environment_preload(&env, shim) != 0 ||
-	    (had_secrets && start_private_sender(&env, err) != 0))
+	    (had_secrets && start_private_sender(&env, config, err) != 0))
 		goto fail;
 	environment_wipe_secrets(environ);
 	tell(launch, "configuration",

@@ -136,6 +136,29 @@ def test_credentials_in_the_environment_stay_out_of_the_program():
         assert not os.listdir(world.path("run")), "they left something behind"
 
 
+def test_the_sender_of_one_run_reads_the_file_as_well():
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["db"])
+        world.agent(relay, {"db": target.at})
+        hosts = {"HYBRIDGE_DB_HOSTS": "db.corp:5432", "HYBRIDGE_CA_FILE": world.authority.path}
+        keyless = world.write_env("keyless.env", **hosts)
+        whole = world.write_env("whole.env", HYBRIDGE_DB_CONNECTION=relay.connection("db", "send"), **hosts)
+        os.mkdir(world.path("run"), 0o700)
+        os.mkdir(world.path("run/hybridge"), 0o700)
+        env = {"HYBRIDGE_DB_CONNECTION": relay.connection("db", "send"), "XDG_RUNTIME_DIR": world.path("run")}
+        other = {
+            "HYBRIDGE_OTHER_CONNECTION": relay.connection("db", "send"),
+            "HYBRIDGE_OTHER_HOSTS": "other.corp:1",
+            "XDG_RUNTIME_DIR": world.path("run"),
+        }
+        for file, more in ((keyless, env), (whole, other), (keyless, {**env, "HYBRIDGE_ENV": whole})):
+            shown = hybridge("run", "-f", file, "--", PYTHON, "-c", ASK, "db.corp", "5432", **more)
+            assert (shown.out, shown.err) == ("answer hello\n", ""), (file, shown.out, shown.err)
+        os.symlink(keyless, world.path("run/hybridge/dev.env"))
+        shown = hybridge("run", "--", PYTHON, "-c", ASK, "db.corp", "5432", **env)
+        assert (shown.out, shown.err) == ("answer hello\n", ""), ("as dev leaves it", shown.out, shown.err)
+
+
 def test_a_strict_parent_does_not_show_the_credentials_either():
     with World() as world:
         secret = "c2VjcmV0"
