@@ -35,24 +35,40 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int probe_above_streams(int fd)
+{
+	int moved, error;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	error = errno;
+	close(fd);
+	errno = error;
+	return moved;
+}
+
 int probe_open(struct probe *out, char ***env, struct hybridge_error *err)
 {
 	struct stat info;
-	int fds[2];
+	int fds[2] = {-1, -1};
 
-	if (pipe2(fds, O_CLOEXEC) != 0) {
+	if (pipe2(fds, O_CLOEXEC) == 0) {
+		out->read_fd = probe_above_streams(fds[0]);
+		out->write_fd = probe_above_streams(fds[1]);
+	}
+	if (out->read_fd < 0 || out->write_fd < 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot make a pipe: %s",
 			      strerror(errno));
+		probe_close(out);
 		return -1;
 	}
-	out->read_fd = fds[0];
-	out->write_fd = fds[1];
 	out->began_ms = now_ms();
-	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 &&
-	    fstat(fds[1], &info) == 0) {
+	if (fcntl(out->read_fd, F_SETFL, O_NONBLOCK) == 0 &&
+	    fstat(out->write_fd, &info) == 0) {
 		char value[64];
 
-		snprintf(value, sizeof(value), "%d:%ju", fds[1],
+		snprintf(value, sizeof(value), "%d:%ju", out->write_fd,
 			 (uintmax_t)info.st_ino);
 		if (environment_set(env, HYBRIDGE_PROBE_VARIABLE, value) == 0)
 			return 0;

@@ -14,7 +14,7 @@
 
 /**
  * struct probe - A pipe of which the program inherits the writing end
- * @read_fd, @write_fd: Both close on exec; -1: none
+ * @read_fd, @write_fd: Both close on exec and above 2; -1: none
  * @began_ms: When it was made, on the monotonic clock
  */
 struct probe {
@@ -41,6 +41,17 @@ enum probe_answer {
  */
 HYBRIDGE_MUSTUSE int probe_open(struct probe *out, char ***env,
 				struct hybridge_error *err);
+
+/**
+ * probe_above_streams() - Move a descriptor to a number above 2
+ * @fd: Closed here; -1 is passed on
+ *
+ * A standard stream that is closed leaves its number to whatever is opened
+ * next; what is at 0 to 2 is then taken for the program's and closed.
+ *
+ * Return: The new one, close on exec, or -1 with errno
+ */
+HYBRIDGE_MUSTUSE int probe_above_streams(int fd);
 
 /** probe_offer() - In the process that is about to execute: let it inherit the pipe */
 void probe_offer(const struct probe *probe);

@@ -71,7 +71,8 @@ static int start(struct supervisor *s, const char *path, char *const *argv,
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	sigaction(SIGCHLD, &by_default, &saved);
-	s->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->signal_fd = probe_above_streams(
+		signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
 	s->program = s->signal_fd < 0 ? -1 : fork();
 	if (s->program == 0) {
 		sigaction(SIGCHLD, &saved, NULL);

@@ -146,6 +146,20 @@ def test_a_program_that_did_load_it_is_not_talked_about():
                 assert (shown.status, shown.out, shown.err) == (expected, "", ""), (strict, shown.status, shown.err)
 
 
+def test_a_closed_standard_stream_is_nobody_elses():
+    with place() as (world, file):
+        for strict in ("--strict", "--no-strict"):
+            for closed in ("<&-", ">&-", "<&- >&-", "2>&-", "<&- >&- 2>&-"):
+                ran = world.path("ran")
+                shown = subprocess.run(
+                    ["sh", "-c", f'exec "$@" {closed}', "sh", HYBRIDGE, "run", strict, "-f", file, "--",
+                     "sh", "-c", 'echo yes >"$0"; exit 7', ran],
+                    env=CLEAN_ENV, capture_output=True, timeout=DEADLINE, check=False,
+                )
+                assert (shown.returncode, shown.stdout, shown.stderr) == (7, b"", b""), (strict, closed, shown)
+                os.unlink(ran)
+
+
 def test_verbose_says_what_is_used():
     with place() as (world, file):
         script = world.path("script")
