@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ struct dev {
 	char *link;      /* dev.env, for hybridge run; NULL: none was made */
 	char **command;  /* NULL: none */
 	sigset_t signals;
+	struct sigaction on_child, on_pipe; /* as the program shall have them */
 };
 
 static const char *const daemon_names[DAEMONS] = {
@@ -85,6 +87,15 @@ static int start_all(struct dev *dev, struct hybridge_error *err)
 	return start(dev, 2, dev->files.app_env, ready, sizeof(ready), err);
 }
 
+static bool leads_to(const char *link, const char *file)
+{
+	char target[PATH_MAX];
+	ssize_t len = readlink(link, target, sizeof(target) - 1);
+
+	target[len > 0 ? len : 0] = '\0';
+	return strcmp(target, file) == 0;
+}
+
 static void stop_all(struct dev *dev)
 {
 	struct timespec patience = {.tv_sec = STOP_PATIENCE_S};
@@ -104,7 +115,8 @@ static void stop_all(struct dev *dev)
 				kill(pid, SIGKILL);
 		dev->daemons[i] = 0;
 	}
-	if (dev->link)
+	/* Another hybridge dev may have left its own since. */
+	if (dev->link && leads_to(dev->link, dev->files.app_env))
 		unlink(dev->link);
 	free(dev->link);
 	dev->link = NULL;
@@ -181,10 +193,12 @@ static int wait_for(struct dev *dev, pid_t program)
 		if (signal_number < 0)
 			continue; /* EINTR: we were suspended, and go on */
 		if (signal_number != SIGCHLD) {
-			/* Ctrl-C reaches the program from the terminal itself. */
+			/* The terminal's keys reach the program without us. */
 			if (program <= 0)
 				return 0;
-			if (signal_number != SIGINT || info.si_code <= 0)
+			if ((signal_number != SIGINT &&
+			     signal_number != SIGQUIT) ||
+			    info.si_code <= 0)
 				kill(program, signal_number);
 			continue;
 		}
@@ -212,6 +226,8 @@ static pid_t start_program(struct dev *dev, const char *path)
 
 	if (pid != 0)
 		return pid;
+	sigaction(SIGCHLD, &dev->on_child, NULL);
+	sigaction(SIGPIPE, &dev->on_pipe, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	_exit(launch_exec(&launch, path));
@@ -259,6 +275,26 @@ static int parse_mappings(struct dev *dev, int argc, char **argv)
 				       "HOST:PORT=TARGET:PORT is needed");
 }
 
+/* A blocked signal comes to sigwaitinfo(2) even when it is ignored: nohup(1) means SIGHUP. */
+static void take_signals(struct dev *dev)
+{
+	static const int all[] = {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	const struct sigaction ignored = {.sa_handler = SIG_IGN};
+	struct sigaction now;
+
+	/* While it is ignored, children end without a word. */
+	sigaction(SIGCHLD, &by_default, &dev->on_child);
+	/* Who closes our standard output must not have us leave keys behind. */
+	sigaction(SIGPIPE, &ignored, &dev->on_pipe);
+	sigemptyset(&dev->signals);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i] != SIGHUP || sigaction(SIGHUP, NULL, &now) != 0 ||
+		    now.sa_handler != SIG_IGN)
+			sigaddset(&dev->signals, all[i]);
+	sigprocmask(SIG_BLOCK, &dev->signals, NULL);
+}
+
 int dev_main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -282,12 +318,7 @@ int dev_main(int argc, char **argv)
 		dev.command = argv + end + 1;
 	status = parse_mappings(&dev, end - optind, argv + optind);
 	if (status == 0) {
-		sigemptyset(&dev.signals);
-		sigaddset(&dev.signals, SIGCHLD);
-		sigaddset(&dev.signals, SIGINT);
-		sigaddset(&dev.signals, SIGTERM);
-		sigaddset(&dev.signals, SIGHUP);
-		sigprocmask(SIG_BLOCK, &dev.signals, NULL);
+		take_signals(&dev);
 		status = serve(&dev);
 		stop_all(&dev);
 	}

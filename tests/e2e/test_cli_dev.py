@@ -12,7 +12,7 @@ from harness import CLEAN_ENV, PYTHON, World, main, read_proc, until
 # Ends with 9 when it is told to.
 OBEDIENT = """
 import signal, sys
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, lambda *_: sys.exit(9))
 print("up", flush=True)
 signal.pause()
@@ -63,7 +63,7 @@ def running_dev(world, target):
 
 
 def test_dev_serves_other_terminals_until_it_is_stopped():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         with servers.echo() as target, World() as world, running_dev(world, target) as dev:
             assert "db.corp:5432 -> %s:%d" % target.at in dev.out, dev.out
             assert mode(world.path("hybridge")) == 0o700
@@ -111,7 +111,7 @@ def test_a_dev_that_is_killed_takes_its_daemons_along():
 
 
 def test_dev_passes_a_signal_on_to_its_command():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         with servers.echo() as target, World() as world:
             argv = [HYBRIDGE, "dev", mapping_to(target), "--", PYTHON, "-c", OBEDIENT]
             dev = world.start(argv, env=dev_env(world))
@@ -120,6 +120,77 @@ def test_dev_passes_a_signal_on_to_its_command():
             dev.signal(number)
             assert dev.wait() == 9, (number, dev.out, dev.err)
             assert_nothing_is_left(world)
+
+
+# Ignores one signal, and not what python ignores.  (Some shells cannot: SIGCHLD.)
+IGNORE = """
+import os, signal, sys
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(getattr(signal, sys.argv[1]), signal.SIG_IGN)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+IGNORING = [PYTHON, "-c", IGNORE]
+
+# A standard output that nobody reads.
+UNHEARD = """
+import os, signal, sys
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_dev_and_its_command_end_when_the_caller_ignores_sigchld():
+    show = ["grep", "-E", "Sig(Blk|Ign|Cgt)", "/proc/self/status"]
+    with servers.echo() as target, World() as world:
+        command = [HYBRIDGE, "dev", mapping_to(target), "--", *show]
+        for ignored in ("SIGCHLD", "SIGPIPE", "SIGHUP"):
+            alone = world.start([*IGNORING, ignored, *show])
+            assert alone.wait() == 0
+            dev = world.start([*IGNORING, ignored, *command], env=dev_env(world))
+            assert dev.wait() == 0, dev.err
+            assert dev.out == alone.out and "SigIgn" in dev.out, (ignored, dev.out, alone.out)
+            assert_nothing_is_left(world)
+
+
+def assert_it_serves(world, dev):
+    shown = hybridge("run", "--", PYTHON, "-c", ASK, "db.corp", "5432", XDG_RUNTIME_DIR=world.folder)
+    assert shown.out == "answer hello\n", (shown.out, shown.err)
+    assert dev.alive(), dev.err
+
+
+def stop_and_look(world, dev):
+    dev.signal(signal.SIGTERM)
+    assert dev.wait() == 0, dev.err
+    assert_nothing_is_left(world)
+
+
+def test_dev_under_nohup_survives_its_terminal():
+    with servers.echo() as target, World() as world:
+        dev = world.start([*IGNORING, "SIGHUP", HYBRIDGE, "dev", mapping_to(target)], env=dev_env(world))
+        until(lambda: "Ctrl-C" in dev.out or not dev.alive(), "hybridge dev to be ready")
+        dev.signal(signal.SIGHUP)
+        assert_it_serves(world, dev)
+        stop_and_look(world, dev)
+
+
+def test_dev_goes_on_when_nobody_reads_what_it_says():
+    with servers.echo() as target, World() as world:
+        dev = world.start([PYTHON, "-c", UNHEARD, HYBRIDGE, "dev", mapping_to(target)], env=dev_env(world))
+        until(lambda: os.path.lexists(world.path("hybridge/dev.env")) or not dev.alive(), "hybridge dev to be ready")
+        assert_it_serves(world, dev)
+        stop_and_look(world, dev)
+
+
+def test_the_end_of_one_dev_leaves_the_link_of_another():
+    with servers.echo() as target, World() as world:
+        with running_dev(world, target) as first, running_dev(world, target) as second:
+            first.signal(signal.SIGTERM)
+            assert first.wait() == 0, first.err
+            assert_it_serves(world, second)
+            stop_and_look(world, second)
 
 
 if __name__ == "__main__":
