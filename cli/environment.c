@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hybridge/config.h>
+
 static size_t length(char *const *env)
 {
 	size_t len = 0;
@@ -87,17 +89,31 @@ int environment_set(char ***env, const char *name, const char *value)
 	return 0;
 }
 
+static bool ends_in(struct hybridge_span name, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	return name.len >= len &&
+	       memcmp(name.text + name.len - len, suffix, len) == 0;
+}
+
+/*
+ * A connection string is one even without a key in it, or where its name is wrong;
+ * of all others the table knows: a proxy's address is a secret only with a password.
+ */
 static bool is_secret(const char *entry)
 {
-	static const char prefix[] = "HYBRIDGE_";
-	static const char suffix[] = "CONNECTION";
-	size_t name = strcspn(entry, "=");
-	size_t least = sizeof(prefix) - 1 + sizeof(suffix) - 1;
+	struct hybridge_span name = {entry, strcspn(entry, "=")};
+	struct hybridge_span star;
+	size_t key;
 
-	return name >= least &&
-	       strncmp(entry, prefix, sizeof(prefix) - 1) == 0 &&
-	       strncmp(entry + name - (sizeof(suffix) - 1), suffix,
-		       sizeof(suffix) - 1) == 0;
+	if (strncmp(entry, "HYBRIDGE_", strlen("HYBRIDGE_")) != 0 ||
+	    entry[name.len] != '=')
+		return false;
+	return ends_in(name, "CONNECTION") ||
+	       (hybridge_settings_find_key(&hybridge_config_table, name, &key,
+					   &star) &&
+		hybridge_config_table.secret(key, entry + name.len + 1));
 }
 
 bool environment_strip_secrets(char **env)

@@ -30,8 +30,8 @@ HYBRIDGE_MUSTUSE int environment_set(char ***env, const char *name,
 const char *environment_get(char *const *env, const char *name);
 
 /**
- * environment_strip_secrets() - Take out HYBRIDGE_CONNECTION and
- * HYBRIDGE_<NAME>_CONNECTION: the program has no use for them
+ * environment_strip_secrets() - Take out connection strings, and what else the table of
+ * keys calls secret with such a value: the program has no use for them
  *
  * Return: Whether there were any
  */

@@ -136,6 +136,29 @@ def test_credentials_in_the_environment_stay_out_of_the_program():
         assert not os.listdir(world.path("run")), "they left something behind"
 
 
+def test_other_secrets_stay_out_too_and_the_sender_has_them():
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["db"])
+        world.agent(relay, {"db": target.at})
+        token = relay.token("db", "send", 600)
+        env = {
+            "HYBRIDGE_DB_CONNECTION_FILE": world.path("db.connection"),
+            "HYBRIDGE_DB_HOSTS": "db.corp:5432",
+            "HYBRIDGE_CA_FILE": world.authority.path,
+            "XDG_RUNTIME_DIR": world.path("run"),
+        }
+        os.mkdir(world.path("run"), 0o700)
+        with open(env["HYBRIDGE_DB_CONNECTION_FILE"], "w", encoding="ascii") as file:
+            file.write(f"Endpoint=sb://localhost:{relay.port}/;EntityPath=db")
+        env["HYBRIDGE_DB_TOKEN_COMMAND"] = f"echo '{token}'"
+        env["HYBRIDGE_DB_HEADERS"] = "X-Api-Key: s3cret"
+        shown = hybridge("run", "--", "sh", "-c", 'env; cat /proc/self/environ; exec "$@"', "sh",
+                         PYTHON, "-c", ASK, "db.corp", "5432", **env)
+        assert shown.out.endswith("answer hello\n") and not shown.err, (shown.out, shown.err)
+        assert "s3cret" not in shown.out and token not in shown.out, shown.out
+        assert "HYBRIDGE_DB_HOSTS" in shown.out, shown.out
+
+
 def test_the_sender_of_one_run_reads_the_file_as_well():
     with servers.echo() as target, World() as world:
         relay = world.relay(["db"])

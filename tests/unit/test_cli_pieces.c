@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,40 @@ static void the_program_never_gets_the_secrets(void **state)
 			    "db.corp:5432");
 	assert_false(environment_strip_secrets(env));
 	environment_free(env);
+}
+
+static void what_the_table_calls_secret_stays_out_as_well(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		bool secret;
+	} cases[] = {
+		{"HYBRIDGE_SQL_HEADERS", "X-Api-Key: k", true},
+		{"HYBRIDGE_HEADERS", "X-Api-Key: k", true},
+		{"HYBRIDGE_SQL_TOKEN_COMMAND", "get --password p", true},
+		{"HYBRIDGE_PROXY", "http://ana:p@proxy:3128", true},
+		{"HYBRIDGE_PROXY", "http://proxy:3128", false},
+		{"HYBRIDGE_PROXY", "", false},
+		{"HYBRIDGE_SQL_TOKEN_FILE", "/run/secrets/token", false},
+		{"HYBRIDGE_CA_FILE", "/etc/ca.pem", false},
+		{"SQL_HEADERS", "X-Api-Key: k", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		static char *const nothing[] = {NULL};
+		char **env = environment_copy(nothing);
+
+		print_message("case: %s=%s\n", cases[i].name, cases[i].value);
+		assert_int_equal(
+			environment_set(&env, cases[i].name, cases[i].value),
+			0);
+		assert_int_equal(environment_strip_secrets(env),
+				 cases[i].secret);
+		assert_int_equal(environment_get(env, cases[i].name) == NULL,
+				 cases[i].secret);
+		environment_free(env);
+	}
 }
 
 static void the_shim_comes_before_other_preloads(void **state)
@@ -206,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mistyped_command_is_recognised),
 		cmocka_unit_test(the_program_never_gets_the_secrets),
+		cmocka_unit_test(what_the_table_calls_secret_stays_out_as_well),
 		cmocka_unit_test(the_shim_comes_before_other_preloads),
 		cmocka_unit_test(a_mapping_has_two_sides),
 		cmocka_unit_test(a_wrong_mapping_says_how_it_is_written),
