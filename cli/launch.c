@@ -74,6 +74,25 @@ int launch_check(const struct launch *launch, char **path)
 	return 0;
 }
 
+/* A new folder of our own: the name of one in /tmp must not be foreseen. */
+static char *make_socket_folder(char *const *env, struct hybridge_error *err)
+{
+	const char *runtime = environment_get(env, "XDG_RUNTIME_DIR");
+	const char *base = runtime && *runtime ? runtime : "/tmp";
+	char *folder = NULL;
+
+	if (asprintf(&folder, "%s/hybridge-run-XXXXXX", base) < 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return NULL;
+	}
+	if (mkdtemp(folder))
+		return folder;
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot make a folder in %s: %s",
+		      base, strerror(errno));
+	free(folder);
+	return NULL;
+}
+
 /*
  * There are credentials in the environment, where the program must not find
  * them: so the sender is started here, with them, on a socket of its own.
@@ -81,7 +100,6 @@ int launch_check(const struct launch *launch, char **path)
 static int start_private_sender(char ***env, const char *config,
 				struct hybridge_error *err)
 {
-	const char *dir = environment_get(*env, "XDG_RUNTIME_DIR");
 	struct spawn_args args = {
 		.program = "hybridge-sender",
 		.config = config,
@@ -89,12 +107,14 @@ static int start_private_sender(char ***env, const char *config,
 		.one_run = true,
 	};
 	char **with_secrets = environment_copy(environ);
+	char *folder = make_socket_folder(*env, err);
 	char *socket = NULL;
 	char ready[256];
 	int ret = -1;
 
-	if (asprintf(&socket, "%s/hybridge-run-%d/sender.sock",
-		     dir && *dir ? dir : "/tmp", (int)getpid()) < 0)
+	if (!folder)
+		goto out;
+	if (asprintf(&socket, "%s/sender.sock", folder) < 0)
 		socket = NULL;
 	if (!with_secrets || !socket ||
 	    environment_set(&with_secrets, "HYBRIDGE_SOCKET", socket) != 0 ||
@@ -110,7 +130,11 @@ static int start_private_sender(char ***env, const char *config,
 	if (spawn_ready(&args, ready, sizeof(ready), err) > 0)
 		ret = 0;
 out:
+	/* From now on it is the sender's to remove. */
+	if (ret != 0 && folder)
+		rmdir(folder);
 	environment_free(with_secrets);
+	free(folder);
 	free(socket);
 	return ret;
 }

@@ -5,11 +5,12 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import servers
-from command import ASK, hybridge
-from harness import CLEAN_ENV, PYTHON, SHIM, World, main, until
+from command import ASK, HYBRIDGE, hybridge
+from harness import CLEAN_ENV, DEADLINE, PYTHON, SHIM, World, main, until
 
 SYSTEM_LIBRARIES = ("/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/usr/lib/libm.so.6")
 
@@ -180,6 +181,33 @@ def test_the_sender_of_one_run_reads_the_file_as_well():
         os.symlink(keyless, world.path("run/hybridge/dev.env"))
         shown = hybridge("run", "--", PYTHON, "-c", ASK, "db.corp", "5432", **env)
         assert (shown.out, shown.err) == ("answer hello\n", ""), ("as dev leaves it", shown.out, shown.err)
+
+
+def test_the_sender_of_one_run_takes_no_folder_that_was_there():
+    planted = "/tmp/hybridge-run-%d"
+    env = {**CLEAN_ENV, "HYBRIDGE_DB_HOSTS": "db.corp:5432"}
+    env["HYBRIDGE_DB_CONNECTION"] = "Endpoint=sb://localhost:1/;SharedAccessKeyName=n;SharedAccessKey=a2V5;EntityPath=db"
+    plant = f'mkdir -m 777 {planted.replace("%d", "$$")} && exec "$@"'
+    show = "echo $HYBRIDGE_SOCKET; stat -c '%a %u' ${HYBRIDGE_SOCKET%/*}"
+    with subprocess.Popen(["sh", "-c", plant, "sh", HYBRIDGE, "run", "--", "sh", "-c", show], env=env,
+                          stdout=subprocess.PIPE, text=True) as process:
+        try:
+            told = process.communicate(timeout=DEADLINE)[0].splitlines()
+            folder = os.path.dirname(told[0])
+            assert process.returncode == 0 and folder != planted % process.pid, told
+            assert told[1] == f"700 {os.geteuid()}", told
+            until(lambda: not os.path.exists(folder), "the end of the sender with its folder")
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(planted % process.pid)
+
+
+def test_no_folder_for_the_sender_of_one_run_is_hybridges_own_failure():
+    with World() as world:
+        env = {"HYBRIDGE_DB_HOSTS": "db.corp:5432", "XDG_RUNTIME_DIR": world.path("nosuch")}
+        env["HYBRIDGE_DB_CONNECTION"] = "Endpoint=sb://localhost:1/;SharedAccessKeyName=n;SharedAccessKey=a2V5;EntityPath=db"
+        shown = hybridge("run", "--", "true", **env)
+        assert shown.status == 125 and "cannot make a folder in " + world.path("nosuch") in shown.err, shown.err
 
 
 def test_a_strict_parent_does_not_show_the_credentials_either():
