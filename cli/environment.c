@@ -143,17 +143,35 @@ void environment_wipe_secrets(char **env)
 	}
 }
 
-int environment_preload(char ***env, const char *shim)
+/* ld.so(8): blanks and colons separate libraries, and nothing quotes them. */
+static bool splits(const char *path)
+{
+	return path[strcspn(path, ": \t\n\v\f\r")] != '\0';
+}
+
+int environment_preload(char ***env, const char *shim,
+			struct hybridge_error *err)
 {
 	const char *others = environment_get(*env, "LD_PRELOAD");
-	char *value;
-	int ret;
+	bool alone = !others || !*others;
+	char *value = NULL;
+	int ret = -1;
 
-	if (!others || !*others)
-		return environment_set(env, "LD_PRELOAD", shim);
-	if (asprintf(&value, "%s:%s", shim, others) < 0)
+	if (splits(shim)) {
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
+			      "the library's path '%s' has a blank or a colon, "
+			      "where the loader would split it",
+			      shim);
+		hybridge_hint(err, "install hybridge at a path without them");
 		return -1;
-	ret = environment_set(env, "LD_PRELOAD", value);
+	}
+	if (asprintf(&value, "%s%s%s", shim, alone ? "" : ":",
+		     alone ? "" : others) < 0)
+		value = NULL;
+	if (value)
+		ret = environment_set(env, "LD_PRELOAD", value);
+	if (ret != 0)
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 	free(value);
 	return ret;
 }

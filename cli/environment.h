@@ -45,8 +45,11 @@ void environment_wipe_secrets(char **env);
 
 /**
  * environment_preload() - Put the shim in front of LD_PRELOAD (ld.so(8))
- * Return: 0, or -1 when out of memory
+ * @shim: Its path; the loader cannot be given one with a blank or a colon
+ *
+ * Return: 0, or -1 with @err set
  */
-HYBRIDGE_MUSTUSE int environment_preload(char ***env, const char *shim);
+HYBRIDGE_MUSTUSE int environment_preload(char ***env, const char *shim,
+					 struct hybridge_error *err);
 
 #endif

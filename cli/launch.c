@@ -161,7 +161,7 @@ static char **make_environment(const struct launch *launch,
 		if (environment_set(&env, "HYBRIDGE_ENV", config) != 0)
 			goto fail;
 	}
-	if (environment_preload(&env, shim) != 0 ||
+	if (environment_preload(&env, shim, err) != 0 ||
 	    (had_secrets && start_private_sender(&env, config, err) != 0))
 		goto fail;
 	environment_wipe_secrets(environ);

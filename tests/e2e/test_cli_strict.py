@@ -6,12 +6,13 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import termios
 
 from command import HYBRIDGE, hybridge
-from harness import CLEAN_ENV, DEADLINE, PYTHON, World, main, read_proc, until
+from harness import BUILD, CLEAN_ENV, DEADLINE, PYTHON, World, main, read_proc, until
 
 FILE = {
     "HYBRIDGE_DB_CONNECTION": "Endpoint=sb://localhost:1/;SharedAccessKeyName=n;SharedAccessKey=a2V5;EntityPath=db",
@@ -105,6 +106,23 @@ def test_what_cannot_be_preloaded_is_refused_with_the_reason():
                 shown = hybridge("run", "-f", file, "--", command, PATH=path)
                 assert shown.status == 126, (program, script, shown.status, shown.err)
                 assert why in shown.err and program in shown.err and "\n  -> " in shown.err, shown.err
+
+
+def test_a_library_that_the_loader_would_not_find_is_refused():
+    with place() as (world, file):
+        for name in ("my tools", "a:b"):
+            folder = world.path(name)
+            os.mkdir(folder)
+            for part in ("hybridge", "libhybridge.so", "hybridge-sender"):
+                shutil.copy2(os.path.join(BUILD, part), folder)
+            for strict in ("--strict", "--no-strict"):
+                shown = subprocess.run(
+                    [os.path.join(folder, "hybridge"), "run", strict, "-f", file, "--", "echo", "ran"],
+                    env=CLEAN_ENV, capture_output=True, text=True, timeout=DEADLINE, check=False,
+                )
+                assert shown.returncode == 125 and not shown.stdout, (name, strict, shown)
+                assert f"{folder}/libhybridge.so" in shown.stderr and "\n  -> " in shown.stderr, shown.stderr
+                assert shown.stderr.count("hybridge: ") == 1, shown.stderr
 
 
 def test_a_program_that_did_not_load_the_library_is_warned_about_once():

@@ -106,18 +106,38 @@ static void what_the_table_calls_secret_stays_out_as_well(void **state)
 
 static void the_shim_comes_before_other_preloads(void **state)
 {
+	struct hybridge_error err = {0};
 	char **env = sample_environment();
 
 	(void)state;
-	assert_int_equal(environment_preload(&env, "/lib/shim.so"), 0);
+	assert_int_equal(environment_preload(&env, "/lib/shim.so", &err), 0);
 	assert_string_equal(environment_get(env, "LD_PRELOAD"),
 			    "/lib/shim.so:/usr/lib/libjemalloc.so");
 	assert_int_equal(environment_set(&env, "LD_PRELOAD", ""), 0);
-	assert_int_equal(environment_preload(&env, "/lib/shim.so"), 0);
+	assert_int_equal(environment_preload(&env, "/lib/shim.so", &err), 0);
 	assert_string_equal(environment_get(env, "LD_PRELOAD"), "/lib/shim.so");
 	assert_int_equal(environment_set(&env, "NEW", "1"), 0);
 	assert_string_equal(environment_get(env, "NEW"), "1");
 	environment_free(env);
+}
+
+static void a_path_that_the_loader_would_split_is_refused(void **state)
+{
+	static const char *const paths[] = {"/my tools/shim.so", "/a:b/shim.so",
+					    "/a\tb/shim.so", "/a\nb/shim.so"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		struct hybridge_error err = {0};
+		char **env = sample_environment();
+
+		assert_int_equal(environment_preload(&env, paths[i], &err), -1);
+		assert_non_null(strstr(err.what, "/shim.so"));
+		assert_true(err.hint[0] != '\0');
+		assert_string_equal(environment_get(env, "LD_PRELOAD"),
+				    "/usr/lib/libjemalloc.so");
+		environment_free(env);
+	}
 }
 
 static void a_mapping_has_two_sides(void **state)
@@ -243,6 +263,7 @@ int main(void)
 		cmocka_unit_test(the_program_never_gets_the_secrets),
 		cmocka_unit_test(what_the_table_calls_secret_stays_out_as_well),
 		cmocka_unit_test(the_shim_comes_before_other_preloads),
+		cmocka_unit_test(a_path_that_the_loader_would_split_is_refused),
 		cmocka_unit_test(a_mapping_has_two_sides),
 		cmocka_unit_test(a_wrong_mapping_says_how_it_is_written),
 		cmocka_unit_test(amounts_and_times_read_well),
