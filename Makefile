@@ -74,10 +74,10 @@ help: ## list the targets
 deps: ## install the Debian packages that build, demo and tests need
 	$(Q)./tests/deps
 
-all: deps ## build everything
+all: deps ## install packages, build everything
 	$(Q)$(MAKE) --no-print-directory programs
 
-programs: $(SHIM) $(addprefix $(B)/,$(PROGRAMS))
+programs: $(SHIM) $(addprefix $(B)/,$(PROGRAMS)) ## build the library and the four programs, install no packages
 
 $(B)/%.o: %.c Makefile
 	$(call say,CC    $@)
