@@ -22,6 +22,7 @@ static int connect_to(const char *path, struct hybridge_error *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct timeval patience = {.tv_sec = PATIENCE_S};
+	char log[sizeof(addr.sun_path) + sizeof(".log")];
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && strlen(path) < sizeof(addr.sun_path)) {
@@ -36,6 +37,13 @@ static int connect_to(const char *path, struct hybridge_error *err)
 	hybridge_fail(err, HYBRIDGE_ETIMEOUT,
 		      "the sender is not running (%s: %s)", path,
 		      strerror(errno));
+	/* sender/socket.c: of a sender that a program started */
+	snprintf(log, sizeof(log), "%s.log", path);
+	if (access(log, R_OK) == 0)
+		hybridge_hint(err,
+			      "the end of %s says why; the sender starts "
+			      "with the next connection of a program",
+			      log);
 	hybridge_hint(err, "it starts by itself with the first connection of a "
 			   "program under LD_PRELOAD, or by hand: "
 			   "hybridge-sender -f FILE");

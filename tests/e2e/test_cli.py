@@ -103,6 +103,15 @@ def test_status_says_when_no_sender_runs_and_how_one_starts():
         assert "the sender is not running" in result.stderr and "-> " in result.stderr
 
 
+def test_status_names_the_log_of_a_sender_that_did_not_start():
+    with World() as world:
+        log = world.path("none.sock.log")
+        with open(log, "w", encoding="utf-8") as file:
+            file.write("hybridge: what was wrong\n")
+        result = run("status", env={"HYBRIDGE_SOCKET": world.path("none.sock")})
+        assert result.returncode == 75 and f"the end of {log} says why" in result.stderr, result.stderr
+
+
 def test_status_leads_with_trouble_and_has_a_json_twin():
     with World() as world:
         relay = world.relay(["db"])
