@@ -72,16 +72,20 @@ static pid_t start(const struct spawn_args *args, char *path, int ready_fd)
 	return pid;
 }
 
-/* The last line that the daemon wrote before it gave up, for the message. */
+/* What the daemon said before it gave up, for the message: the line, not its hint. */
 static void last_words(const char *log, char *out, size_t size)
 {
+	static const char prefix[] = "hybridge: ";
 	FILE *file = log ? fopen(log, "re") : NULL;
 	char line[400];
 
 	snprintf(out, size, "see above");
 	while (file && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		if (line[0])
+		if (strncmp(line, prefix, strlen(prefix)) == 0)
+			snprintf(out, size, "%.*s", (int)size - 1,
+				 line + strlen(prefix));
+		else if (line[0] && strncmp(line, "  -> ", 5) != 0)
 			snprintf(out, size, "%.*s", (int)size - 1, line);
 	}
 	if (file)

@@ -75,6 +75,12 @@ def test_dev_serves_other_terminals_until_it_is_stopped():
             assert_nothing_is_left(world)
 
 
+def test_dev_says_why_a_part_did_not_start():
+    with World() as world:
+        shown = hybridge("dev", "db.corp:5432=127.0.0.1:1", "db.corp:5432=127.0.0.1:2", env=dev_env(world))
+        assert shown.status != 0 and "is in the hosts of both" in shown.err, (shown.status, shown.err)
+
+
 def test_dev_names_the_part_that_died():
     for name in ("hybridge-relay", "hybridge-agent", "hybridge-sender"):
         with servers.echo() as target, World() as world, running_dev(world, target) as dev:
