@@ -13,8 +13,17 @@
 
 char *find_own(const char *name, struct hybridge_error *err)
 {
-	static const char *const places[] = {"", "../lib/hybridge/", "../sbin/",
-					     "../bin/"};
+	static const char *const places[] = {
+		"",
+		"../lib/hybridge/",
+#if defined(__x86_64__)
+		"../lib/x86_64-linux-gnu/hybridge/", /* Debian's LIBDIR */
+#elif defined(__aarch64__)
+		"../lib/aarch64-linux-gnu/hybridge/",
+#endif
+		"../sbin/",
+		"../bin/"
+	};
 	char exe[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	char *slash;

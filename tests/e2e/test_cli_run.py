@@ -87,6 +87,19 @@ def test_run_refuses_what_cannot_be_preloaded():
             assert why in shown.err and "\n  -> " in shown.err, shown.err
 
 
+def test_run_finds_the_library_where_debian_packages_have_it():
+    with relayed_world() as (world, app):
+        library = world.path(f"usr/lib/{os.uname().machine}-linux-gnu/hybridge")
+        os.makedirs(library)
+        os.makedirs(world.path("usr/bin"))
+        shutil.copy(SHIM, library)
+        shutil.copy(HYBRIDGE, world.path("usr/bin"))
+        shown = subprocess.run(
+            [world.path("usr/bin/hybridge"), "run", "-f", app.path, "--", PYTHON, "-c", ASK, "db.corp", "5432"],
+            env=CLEAN_ENV, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        assert shown.stdout == "answer hello\n", shown.stderr
+
+
 def test_run_without_a_configuration_is_hybridges_own_failure():
     with World() as world:
         shown = hybridge("run", "true", XDG_RUNTIME_DIR=world.folder)
