@@ -207,6 +207,23 @@ SSL *hybridge_tls_client(SSL_CTX *ctx, const char *host,
 	return NULL;
 }
 
+static const char *remedy(long verify)
+{
+	switch (verify) {
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return "check this machine's clock; if it is right, the relay "
+		       "or an authority above it needs a new certificate";
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return "the certificate must name the host that Endpoint "
+		       "names, in its subjectAltName";
+	default:
+		return "HYBRIDGE_CA_FILE names the authority to trust; "
+		       "verification is never switched off";
+	}
+}
+
 void hybridge_tls_fail(const SSL *ssl, const char *peer,
 		       struct hybridge_error *err)
 {
@@ -217,8 +234,7 @@ void hybridge_tls_fail(const SSL *ssl, const char *peer,
 		hybridge_fail(err, HYBRIDGE_EDENIED,
 			      "certificate of %s is not trusted: %s", peer,
 			      X509_verify_cert_error_string(verify));
-		hybridge_hint(err, "HYBRIDGE_CA_FILE names the authority to "
-				   "trust; verification is never switched off");
+		hybridge_hint(err, "%s", remedy(verify));
 	} else if (ERR_peek_error() != 0) {
 		hybridge_fail(err, HYBRIDGE_EPROTOCOL, "TLS with %s failed: %s",
 			      peer, openssl_reason());

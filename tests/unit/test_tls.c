@@ -241,6 +241,15 @@ static void the_first_cause_of_a_failure_is_told(void **state)
 	assert_string_equal(err.what, "certificate of a:1 is not trusted: "
 				      "certificate has expired");
 	assert_int_equal(err.code, HYBRIDGE_EDENIED);
+	assert_non_null(strstr(err.hint, "clock"));
+	SSL_set_verify_result(ssl, X509_V_ERR_HOSTNAME_MISMATCH);
+	err = (struct hybridge_error){0};
+	hybridge_tls_fail(ssl, "a:1", &err);
+	assert_non_null(strstr(err.hint, "subjectAltName"));
+	SSL_set_verify_result(ssl, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
+	err = (struct hybridge_error){0};
+	hybridge_tls_fail(ssl, "a:1", &err);
+	assert_non_null(strstr(err.hint, "HYBRIDGE_CA_FILE"));
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
 }
