@@ -308,6 +308,8 @@ static const char *parse_host(struct hybridge_span host,
 			return "not an IPv6 address in [ ]";
 		return parse_block(inner, length, out);
 	}
+	if (memchr(host.text, ',', host.len))
+		return "a ',' only separates ports; blanks separate items";
 	if (memchr(host.text, ':', host.len))
 		return "an IPv6 address stands in [ ]";
 	name.len = span_until(host, '/');

@@ -141,6 +141,17 @@ static void wrong_items_are_refused_where_they_stand(void **state)
 	}
 }
 
+static void a_comma_between_hosts_is_called_one(void **state)
+{
+	struct hybridge_span text = span("a.corp:1,b.corp:2");
+	struct hybridge_map_entry got = {0};
+	const char *why = NULL;
+
+	(void)state;
+	assert_int_equal(hybridge_map_parse_item(&text, &got, &why), -1);
+	assert_non_null(strstr(why, "blanks separate items"));
+}
+
 static void names_longer_than_dns_allows_are_refused(void **state)
 {
 	char text[300];
@@ -351,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(items_are_read_with_host_and_ports),
 		cmocka_unit_test(wrong_items_are_refused_where_they_stand),
+		cmocka_unit_test(a_comma_between_hosts_is_called_one),
 		cmocka_unit_test(names_longer_than_dns_allows_are_refused),
 		cmocka_unit_test(items_are_separated_by_blanks),
 		cmocka_unit_test(the_most_specific_entry_for_a_name_wins),
