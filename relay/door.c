@@ -346,10 +346,12 @@ static int open_socket(const struct relay_config *config,
 			      "cannot listen on %s port %s: %s",
 			      config->listen_host, config->listen_port,
 			      strerror(errno));
-		hybridge_hint(err, errno == EACCES
-					   ? "ports below 1024 need "
-					     "CAP_NET_BIND_SERVICE"
-					   : "see who has it: ss -ltnp");
+		hybridge_hint(err, errno == EACCES ? "ports below 1024 need "
+						     "CAP_NET_BIND_SERVICE"
+				   : errno == EADDRINUSE
+					   ? "see who has it: ss -ltnp"
+					   : "HYBRIDGE_RELAY_LISTEN names an "
+					     "address of this machine");
 	}
 	freeaddrinfo(found);
 	return fd;

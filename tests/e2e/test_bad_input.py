@@ -140,6 +140,15 @@ def test_a_misspelt_key_is_named_with_file_and_line():
         assert "HYBRIDGE_CONNECT_TIMEOUT" in sender.err, sender.err
 
 
+def test_a_relay_on_an_address_of_another_machine_is_told_so():
+    with World() as world:
+        path = world.write_env("relay.env", HYBRIDGE_RELAY_LISTEN="192.0.2.1:0", HYBRIDGE_RELAY_DIR=world.logs,
+                               HYBRIDGE_RELAY_CERT=world.authority.leaf[0], HYBRIDGE_RELAY_KEY=world.authority.leaf[1])
+        relay = world.start([os.path.join(BUILD, "hybridge-relay"), "-f", path])
+        relay.expected_status = relay.wait()
+        assert "cannot listen" in relay.err and "names an address of this machine" in relay.err, relay.err
+
+
 def test_no_log_has_a_key_or_a_token():
     with world_with_agent() as (world, relay, _):
         app = world.app(relay, {"db": "db.corp:5432"}, HYBRIDGE_LOG_LEVEL="debug")
