@@ -4,7 +4,6 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +138,19 @@ out:
 	return ret;
 }
 
+/* With its links: the paths in a file start at the folder that it was named in. */
+static char *absolute(const char *path)
+{
+	char *folder = *path == '/' ? strdup("") : getcwd(NULL, 0);
+	char *whole = NULL;
+
+	if (folder &&
+	    asprintf(&whole, "%s%s%s", folder, *folder ? "/" : "", path) < 0)
+		whole = NULL;
+	free(folder);
+	return whole;
+}
+
 static char **make_environment(const struct launch *launch,
 			       struct hybridge_error *err)
 {
@@ -151,7 +163,7 @@ static char **make_environment(const struct launch *launch,
 		goto fail;
 	had_secrets = environment_strip_secrets(env);
 	if (launch->config) {
-		config = realpath(launch->config, NULL);
+		config = absolute(launch->config);
 		if (!config) {
 			hybridge_fail(err, HYBRIDGE_ECONFIG,
 				      "cannot read '%s': %s", launch->config,

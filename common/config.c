@@ -166,7 +166,7 @@ static int load_globals(const struct hybridge_settings *settings,
 	}
 	if (load_range(settings, config, err) < 0 ||
 	    load_socket(settings, config, err) < 0 ||
-	    hybridge_settings_text(settings, CONFIG_CA_FILE, "",
+	    hybridge_settings_path(settings, CONFIG_CA_FILE, "",
 				   &config->ca_file, err) < 0 ||
 	    load_proxy(settings, env, config, err) < 0 ||
 	    load_status_listen(settings, config, err) < 0 ||

@@ -72,16 +72,19 @@ static int load_string_file(struct build *b,
 {
 	struct hybridge_file file = {0};
 	struct hybridge_error cause = {0};
+	char *path = NULL;
 	int ret = -1;
 
-	if (hybridge_file_read(item->value, &file, &cause) < 0) {
-		fail_from(b, item, &cause, err);
+	if (hybridge_settings_path(b->settings, item->key, item->star, &path,
+				   err) < 0)
 		return -1;
+	if (hybridge_file_read(path, &file, &cause) < 0) {
+		fail_from(b, item, &cause, err);
+		goto out;
 	}
 	if (strlen(file.text) != file.len) {
 		hybridge_settings_fail(b->settings, item, err,
-				       ": '%.150s' holds a NUL byte",
-				       item->value);
+				       ": '%.150s' holds a NUL byte", path);
 		goto out;
 	}
 	if (!b->settings->allow_open &&
@@ -91,14 +94,14 @@ static int load_string_file(struct build *b,
 	const char *text = trim(file.text);
 
 	if (hybridge_connstr_parse(text, &b->connection.relay, &cause) < 0) {
-		hybridge_fail(err, cause.code, "%s: %s", item->value,
-			      cause.what);
+		hybridge_fail(err, cause.code, "%s: %s", path, cause.what);
 		hybridge_hint(err, "%s", cause.hint);
 		goto out;
 	}
 	ret = 0;
 out:
 	hybridge_file_free(&file);
+	free(path);
 	return ret;
 }
 
@@ -233,7 +236,7 @@ static int load_token(struct build *b, const struct hybridge_setting *source,
 		return -1;
 	}
 	b->connection.token_file_private = !b->settings->allow_open;
-	if (hybridge_settings_text(b->settings, CONFIG_TOKEN_FILE,
+	if (hybridge_settings_path(b->settings, CONFIG_TOKEN_FILE,
 				   b->first->star, &b->connection.token_file,
 				   err) < 0)
 		return -1;

@@ -1,6 +1,7 @@
 /*
  * settings_values.c - settings whose values are of a kind that several programs have.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <hybridge/config.h>
@@ -20,6 +21,30 @@ int hybridge_settings_text(const struct hybridge_settings *settings, size_t key,
 		return 0;
 	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
 	return -1;
+}
+
+int hybridge_settings_path(const struct hybridge_settings *settings, size_t key,
+			   const char *star, char **out,
+			   struct hybridge_error *err)
+{
+	const struct hybridge_setting *item =
+		hybridge_settings_get(settings, key, star);
+	const char *slash =
+		settings->path ? strrchr(settings->path, '/') : NULL;
+	int folder = slash ? (int)(slash + 1 - settings->path) : 0;
+	char *path;
+
+	if (!item)
+		return 0;
+	if (item->line == 0 || item->value[0] == '/')
+		folder = 0;
+	if (asprintf(&path, "%.*s%s", folder, folder ? settings->path : "",
+		     item->value) < 0) {
+		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+		return -1;
+	}
+	*out = path;
+	return 0;
 }
 
 int hybridge_settings_duration(const struct hybridge_settings *settings,

@@ -217,9 +217,9 @@ static int read_tls(const struct hybridge_settings *settings,
 				   "loopback only");
 		return -1;
 	}
-	if (hybridge_settings_text(settings, KEY_CERT, "", &config->cert, err) <
+	if (hybridge_settings_path(settings, KEY_CERT, "", &config->cert, err) <
 		    0 ||
-	    hybridge_settings_text(settings, KEY_KEY, "", &config->key, err) <
+	    hybridge_settings_path(settings, KEY_KEY, "", &config->key, err) <
 		    0)
 		return -1;
 	return config->key ? check_key_file(config, err) : 0;
@@ -387,7 +387,7 @@ static int read_workers(const struct hybridge_settings *settings,
 static int read_dir(const struct hybridge_settings *settings,
 		    struct relay_config *config, struct hybridge_error *err)
 {
-	if (hybridge_settings_text(settings, KEY_DIR, "", &config->dir, err) <
+	if (hybridge_settings_path(settings, KEY_DIR, "", &config->dir, err) <
 	    0)
 		return -1;
 	if (config->dir)

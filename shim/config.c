@@ -167,21 +167,52 @@ static const char *copy(struct loading *l, struct hybridge_span text)
 	return at;
 }
 
+/* Where relative paths start, "/" at its end; empty when nobody can tell. */
+static const char *copy_folder(struct loading *l)
+{
+	char *at = l->text;
+	long len = sys_getcwd(at, PATH_SPACE / 2);
+
+	if (len < 2 || at[0] != '/')
+		len = 0; /* else with its NUL */
+	else if (len == 2)
+		len = 1;
+	else
+		at[len - 1] = '/';
+	at[len] = '\0';
+	l->text += len + 1;
+	return at;
+}
+
+/* Paths in the file start at its folder, as common/settings_values.c has it. */
+static struct hybridge_span start_of(const struct loading *l,
+				     struct hybridge_span path)
+{
+	const char *file = l->config->env_file;
+	struct hybridge_span start = shim_span(l->config->folder);
+
+	if (!file || path.text < l->file.text ||
+	    path.text >= l->file.text + l->file.len)
+		return start;
+	start = shim_span(file);
+	while (start.len > 0 && start.text[start.len - 1] != '/')
+		start.len--;
+	return start;
+}
+
 /* A copy that stays right when the program changes its directory; NULL for none. */
 static const char *copy_path(struct loading *l, struct hybridge_span path)
 {
-	char *at = l->text;
-	long len;
+	struct hybridge_span start;
+	const char *at = l->text;
 
 	if (path.len == 0 || path.len >= PATH_SPACE / 2)
 		return NULL;
 	if (path.text[0] == '/')
 		return copy(l, path);
-	len = sys_getcwd(at, PATH_SPACE / 2);
-	if (len < 1 || at[0] != '/')
-		return copy(l, path);
-	l->text[len - 1] = '/';
-	l->text += len;
+	start = start_of(l, path);
+	memcpy(l->text, start.text, start.len);
+	l->text += start.len;
 	copy(l, path);
 	return at;
 }
@@ -238,7 +269,7 @@ static bool make_room(struct loading *l)
 
 	addresses_len = (addresses_len + 7) & ~(size_t)7;
 	l->arena_len += sizeof(*l->config) + entries_len + addresses_len +
-			5 * (size_t)PATH_SPACE;
+			6 * (size_t)PATH_SPACE;
 	arena = sys_map(l->arena_len);
 	if (!arena)
 		return false;
@@ -328,6 +359,7 @@ const struct shim_config *shim_config_load(void)
 		shim_config_file_wipe(&l.file);
 		return &inert; /* perhaps there is memory the next time */
 	}
+	l.config->folder = copy_folder(&l);
 	l.config->env_file = copy_path(&l, l.env_file);
 	fill(&l);
 	if (error)

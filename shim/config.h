@@ -24,6 +24,8 @@
  * @debug:      HYBRIDGE_DEBUG, or NULL
  * @sender:     HYBRIDGE_SENDER, or NULL
  * @env_file:   HYBRIDGE_ENV as an absolute path, or NULL
+ * @folder:     Where relative paths of the environment start: it ends with "/", or
+ *              is empty
  */
 struct shim_config {
 	struct hybridge_map map;
@@ -36,6 +38,7 @@ struct shim_config {
 	const char *debug;
 	const char *sender;
 	const char *env_file;
+	const char *folder;
 };
 
 /** shim_config_current - Set once, by shim_config_load() */

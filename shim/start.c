@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <hybridge/envfile.h>
+
 #include "debug.h"
 #include "start.h"
 #include "sys.h"
@@ -189,30 +191,79 @@ static bool is_variable(const char *text, const char *name)
 	return strncmp(text, name, len) == 0 && text[len] == '=';
 }
 
-/* The program's environment without LD_PRELOAD, and with an absolute path. */
+/* The value of HYBRIDGE_..._FILE where it is a relative path, which "/" would change. */
+static struct hybridge_span relative_path(const char *variable)
+{
+	static const char prefix[] = "HYBRIDGE_", suffix[] = "_FILE";
+	struct hybridge_span none = {"", 0}, value;
+	const char *end = strchr(variable, '=');
+	size_t len = sizeof(suffix) - 1;
+
+	if (!end || strncmp(variable, prefix, sizeof(prefix) - 1) != 0 ||
+	    memcmp(end - len, suffix, len) != 0)
+		return none;
+	value = hybridge_env_unquote(shim_span(end + 1));
+	return value.len > 0 && value.text[0] == '/' ? none : value;
+}
+
+struct text {
+	char *at; /* NULL: only count */
+	size_t size;
+	size_t room; /* another thread may change the variables between two looks */
+};
+
+static void put(struct text *text, const char *bytes, size_t len)
+{
+	if (text->at && len <= text->room - text->size)
+		memcpy(text->at + text->size, bytes, len);
+	if (!text->at || len <= text->room - text->size)
+		text->size += len;
+}
+
+/* One variable as the sender gets it, or NULL when it does not. */
+static char *put_variable(const struct shim_config *config, char *variable,
+			  struct text *text)
+{
+	static const char env_key[] = "HYBRIDGE_ENV=";
+	struct hybridge_span path = relative_path(variable);
+	char *start = text->at ? text->at + text->size : variable;
+
+	if (is_variable(variable, "LD_PRELOAD"))
+		return NULL;
+	if (config->env_file && is_variable(variable, "HYBRIDGE_ENV")) {
+		put(text, env_key, sizeof(env_key) - 1);
+		path = shim_span(config->env_file);
+	} else if (path.len > 0) {
+		put(text, variable,
+		    (size_t)(strchr(variable, '=') + 1 - variable));
+		put(text, config->folder, strlen(config->folder));
+	} else {
+		return variable;
+	}
+	put(text, path.text, path.len);
+	put(text, "", 1);
+	return start;
+}
+
+/* The program's environment without LD_PRELOAD, and with absolute paths. */
 static char **make_env(const struct shim_config *config, size_t *size)
 {
-	static const char key[] = "HYBRIDGE_ENV=";
-	size_t count = 0, len = 0, key_len = sizeof(key) - 1;
-	size_t path_len = config->env_file ? strlen(config->env_file) : 0;
-	char **env, *text;
+	struct text text = {NULL, 0, 0};
+	size_t count = 0, len = 0;
+	char **env;
 
-	while (environ && environ[count])
-		count++;
-	*size = (count + 2) * sizeof(*env) + key_len + path_len + 1;
+	for (; environ && environ[count]; count++)
+		put_variable(config, environ[count], &text);
+	*size = (count + 1) * sizeof(*env) + text.size + 1; /* its last NUL */
 	env = sys_map(*size);
 	if (!env)
 		return NULL;
-	for (size_t i = 0; i < count && environ[i]; i++)
-		if (!is_variable(environ[i], "LD_PRELOAD") &&
-		    !(config->env_file &&
-		      is_variable(environ[i], "HYBRIDGE_ENV")))
-			env[len++] = environ[i];
-	if (config->env_file) {
-		text = (char *)(env + count + 2);
-		memcpy(text, key, key_len);
-		memcpy(text + key_len, config->env_file, path_len + 1);
-		env[len] = text;
+	text = (struct text){(char *)(env + count + 1), 0, text.size};
+	for (size_t i = 0; i < count && environ[i]; i++) {
+		char *variable = put_variable(config, environ[i], &text);
+
+		if (variable)
+			env[len++] = variable;
 	}
 	return env;
 }

@@ -28,6 +28,19 @@ hybridge_settings_text(const struct hybridge_settings *settings, size_t key,
 		       struct hybridge_error *err);
 
 /**
+ * hybridge_settings_path() - A path
+ * @star: What stands for the star, "" for none
+ * @out:  The path is the caller's
+ *
+ * One that does not start at the root starts at the folder of the file that names it, wherever
+ * a program runs that reads it; one of the environment stays as it is.
+ */
+HYBRIDGE_MUSTUSE int
+hybridge_settings_path(const struct hybridge_settings *settings, size_t key,
+		       const char *star, char **out,
+		       struct hybridge_error *err);
+
+/**
  * hybridge_settings_duration() - As hybridge_parse_duration() reads it, in milliseconds
  * @zero: Whether it may be 0
  */

@@ -9,6 +9,7 @@ import time
 
 import clients
 import servers
+from command import ASK, hybridge
 from harness import PYTHON, World, at_once, main, read_proc, until
 
 # Connects, and then looks for children as a shell or an init would.
@@ -57,6 +58,36 @@ def test_twenty_programs_at_once_start_one_sender():
         )
         assert all(one["echo"] for one in seen), seen
         only_sender(world)
+
+
+def test_relative_paths_start_at_the_folder_of_the_env_file():
+    with world_without_sender() as (world, app):
+        ca = os.path.relpath(world.authority.path, world.folder)
+        app.path = world.write_env("relative.env", **settings_of(app) | {"HYBRIDGE_CA_FILE": ca})
+        for cwd in ("/", world.logs):
+            answer = hybridge("run", "-f", app.path, "--", PYTHON, "-c", ASK, "db.corp", "5432", cwd=cwd)
+            assert answer.out == "answer hello\n", (cwd, answer.err)
+        linked = world.path("link")
+        os.mkdir(linked)
+        os.mkdir(world.path("data"))
+        os.rename(app.path, world.path("data/app.env"))
+        os.symlink("../data/app.env", os.path.join(linked, "app.env"))
+        os.symlink("../ca", os.path.join(linked, "ca"))
+        answer = hybridge("run", "-f", "link/app.env", "--", PYTHON, "-c", ASK, "db.corp", "5432", cwd=world.folder,
+                          HYBRIDGE_SOCKET=world.path("linked.sock"))
+        assert answer.out == "answer hello\n", answer.err
+
+
+def test_relative_paths_in_the_environment_start_where_the_program_does():
+    with world_without_sender(HYBRIDGE_CA_FILE=None) as (world, app):
+        ca = os.path.relpath(world.authority.path, world.logs)
+        program = app.run(clients.COMMANDS["blocking"]("db.corp", 5432), cwd=world.logs, HYBRIDGE_CA_FILE=ca)
+        assert json.loads(program.out)["echo"], program.out
+
+
+def settings_of(app):
+    with open(app.path, encoding="utf-8") as file:
+        return dict(line.rstrip("\n").replace("'", "").split("=", 1) for line in file)
 
 
 def test_the_program_has_no_new_child_and_no_new_descriptor():

@@ -253,6 +253,31 @@ static void a_connection_string_may_stand_in_its_own_file(void **state)
 		       "");
 }
 
+static void a_relative_path_starts_at_the_folder_of_its_file(void **state)
+{
+	char variable[] = "HYBRIDGE_CA_FILE=ca.pem";
+	char *const env[] = {variable, NULL};
+	char text[256];
+	struct hybridge_config config;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 SQL_HOSTS "HYBRIDGE_SQL_CONNECTION_FILE=%s\n"
+			   "HYBRIDGE_SQL_TOKEN_FILE=t/token\n"
+			   "HYBRIDGE_CA_FILE=../ca.pem\n",
+		 strrchr(secret, '/') + 1);
+	write_text(secret, "Endpoint=sb://ns.test/;EntityPath=beside");
+	config = loaded(text, NO_ENV, HYBRIDGE_ROLE_SENDER);
+	assert_string_equal(config.connections[0].relay.entity, "beside");
+	assert_string_equal(config.connections[0].token_file, "/tmp/t/token");
+	assert_string_equal(config.ca_file, "/tmp/../ca.pem");
+	hybridge_config_free(&config);
+
+	config = loaded(SQL SQL_HOSTS, env, HYBRIDGE_ROLE_SENDER);
+	assert_string_equal(config.ca_file, "ca.pem");
+	hybridge_config_free(&config);
+}
+
 static void
 the_environments_connection_wins_over_the_files_other_key(void **state)
 {
@@ -510,6 +535,7 @@ int main(void)
 		FILE_TEST(the_short_form_is_named_after_its_entity),
 		FILE_TEST(a_role_gets_the_connections_it_can_use),
 		FILE_TEST(a_connection_string_may_stand_in_its_own_file),
+		FILE_TEST(a_relative_path_starts_at_the_folder_of_its_file),
 		FILE_TEST(
 			the_environments_connection_wins_over_the_files_other_key),
 		FILE_TEST(the_proxy_comes_from_the_first_place_that_has_one),
