@@ -10,11 +10,13 @@
 #include <hybridge/conn.h>
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -176,16 +178,29 @@ static void linger(void *owner, struct hybridge_conn *conn)
 	destroy(conn, conn->out_error != 0 || !conn->ended);
 }
 
+/*
+ * What the peer has not taken, here and with the kernel, which takes nothing from us until much of
+ * its own has gone.  Behind our last byte it needs us no more.
+ */
+static size_t not_taken(const struct hybridge_conn *conn)
+{
+	size_t len = queue_len(&conn->out);
+	int held = 0;
+
+	if (len > 0 && !conn->ops)
+		(void)ioctl(conn->source.fd, SIOCOUTQ, &held);
+	return len + (size_t)held;
+}
+
 int conn_be_patient(struct hybridge_conn *conn)
 {
-	conn->waiting = queue_len(&conn->out);
+	conn->waiting = not_taken(conn);
 	return hybridge_timer_set(conn->loop, &conn->patience, PATIENCE_MS);
 }
 
 bool conn_goes_on(struct hybridge_conn *conn)
 {
-	return queue_len(&conn->out) < conn->waiting &&
-	       conn_be_patient(conn) == 0;
+	return not_taken(conn) < conn->waiting && conn_be_patient(conn) == 0;
 }
 
 static void out_of_patience(struct hybridge_timer *timer)
