@@ -152,32 +152,78 @@ int agent_reload(struct agent *agent, struct hybridge_config *config,
 
 /* Ready, and over. */
 
-static void tell_ready(struct agent *agent)
+/* How many channels there are; those that retire do not count.  @down: One that is not up. */
+struct census {
+	unsigned int num;
+	unsigned int num_up;
+	bool all_tried;
+	const struct control *down;
+};
+
+static struct census take_census(const struct agent *agent)
 {
+	struct census census = {.all_tried = true};
 	const struct control *control;
-	unsigned int num = 0;
-	char text[40];
 
 	DL_FOREACH (agent->controls, control) {
-		if (!control->was_up)
-			return;
-		num++;
+		bool is_up = control->state == CONTROL_UP;
+
+		if (control_is_retired(control))
+			continue;
+		census.num++;
+		census.num_up += is_up;
+		if (!is_up && control->stats.failures == 0)
+			census.all_tried = false;
+		if (!is_up && (!census.down || !census.down->failure.what[0]))
+			census.down = control;
 	}
-	if (num == 0)
+	return census;
+}
+
+static void tell_status(const struct census *census)
+{
+	const struct control *down = census->down;
+	bool why = down && down->failure.what[0];
+	char text[600];
+
+	snprintf(text, sizeof(text), "STATUS=%u of %u connections up%s%s%s%s",
+		 census->num_up, census->num, why ? "; " : "",
+		 why ? down->connection.name : "", why ? ": " : "",
+		 why ? down->failure.what : "");
+	hybridge_daemon_notify(text);
+}
+
+/* One that cannot come up must not keep a service manager from letting the others serve. */
+static void tell_ready(struct agent *agent, const struct census *census)
+{
+	char text[60];
+
+	if (!census->all_tried || census->num_up == 0)
 		return;
 	agent->was_ready = true;
-	snprintf(text, sizeof(text), "connections=%u", num);
+	snprintf(text, sizeof(text), "connections=%u up=%u", census->num,
+		 census->num_up);
 	hybridge_log(HYBRIDGE_LOG_INFO, "ready",
-		     HYBRIDGE_NUM("connections", num));
+		     HYBRIDGE_NUM("connections", census->num),
+		     HYBRIDGE_NUM("up", census->num_up));
 	hybridge_daemon_ready(agent->options, text);
+}
+
+void agent_channel_changed(struct agent *agent)
+{
+	struct census census = take_census(agent);
+
+	if (!agent->stopping)
+		tell_status(&census);
+	if (!agent->stopping && !agent->was_ready)
+		tell_ready(agent, &census);
+	agent_changed(agent);
 }
 
 void agent_changed(struct agent *agent)
 {
 	if (agent->stopping && !agent->controls && !agent->streams)
 		hybridge_loop_stop(agent->loop);
-	else if (!agent->stopping && !agent->was_ready)
-		tell_ready(agent);
 }
 
 static void reset_streams(struct agent *agent)

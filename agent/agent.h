@@ -56,7 +56,15 @@ agent_new(struct hybridge_loop *loop, struct hybridge_config *config,
 /** agent_tls() - A reference of the caller's own (SSL_CTX_free()) */
 SSL_CTX *agent_tls(const struct agent *agent);
 
-/** agent_changed() - A control channel or a stream came or went: ready?  over? */
+/**
+ * agent_channel_changed() - A control channel came up, failed or ended: ready?  over?
+ *
+ * Ready is an agent when each of its channels has been up or has failed, and one is up.  A service
+ * manager also hears how many are up, and what is wrong with one that is not (STATUS=).
+ */
+void agent_channel_changed(struct agent *agent);
+
+/** agent_changed() - A stream ended: over? */
 void agent_changed(struct agent *agent);
 
 /**

@@ -122,7 +122,7 @@ static void end(struct control *control)
 	drop_dial(control);
 	hybridge_timer_clear(control->agent->loop, &control->timer);
 	free_if_over(control);
-	agent_changed(control->agent);
+	agent_channel_changed(control->agent);
 }
 
 /* Failure. */
@@ -156,7 +156,7 @@ static void retry(struct control *control, enum hybridge_log_level level,
 	if (hybridge_timer_set(control->agent->loop, &control->timer,
 			       wait_ms) != 0)
 		end(control);
-	agent_changed(control->agent);
+	agent_channel_changed(control->agent);
 }
 
 static void fail(struct control *control, const struct hybridge_error *err)
@@ -307,9 +307,8 @@ static void come_up(struct control *control, struct hybridge_conn *conn)
 	control->failure = (struct hybridge_error){0};
 	control->repeats = 0;
 	control->up_us = now_us(control);
-	control->was_up = true;
 	schedule_renewal(control);
-	agent_changed(control->agent);
+	agent_channel_changed(control->agent);
 }
 
 /* On the way up. */

@@ -54,7 +54,6 @@ struct control_stats {
  *              configured; asked for anew at each attempt to come up
  * @timer:      Next attempt, or the token's renewal
  * @up_us:      Since when it is up
- * @was_up:     Whether it ever was
  * @failure:    The last one, for the log: the same again is not logged again
  * @repeats:    How often in a row
  * @num_streams: Streams that count on us: freed when ENDED and 0
@@ -77,7 +76,6 @@ struct control {
 	struct hybridge_task reap;
 	struct backoff backoff;
 	int64_t up_us;
-	bool was_up;
 	struct hybridge_error failure;
 	uint64_t repeats;
 	unsigned int num_streams;

@@ -183,6 +183,7 @@ void hybridge_daemon_notify(const char *state)
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	size_t len = path ? strlen(path) : 0;
+	bool is_news = strncmp(state, "STATUS=", strlen("STATUS=")) == 0;
 	int fd;
 
 	if (len == 0 || len >= sizeof(addr.sun_path) ||
@@ -195,7 +196,8 @@ void hybridge_daemon_notify(const char *state)
 	if (fd < 0)
 		return;
 	/* A service manager that is not listening is not our failure. */
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+	(void)sendto(fd, state, strlen(state),
+		     MSG_NOSIGNAL | (is_news ? MSG_DONTWAIT : 0),
 		     (struct sockaddr *)&addr,
 		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);

@@ -73,6 +73,8 @@ void hybridge_daemon_ready(struct hybridge_daemon_options *options,
 /**
  * hybridge_daemon_notify() - One sd_notify(3) message, e.g. "STATUS=2 of 3 up"; does nothing
  * without a service manager
+ *
+ * STATUS= is left out rather than waited with while the manager does not read.
  */
 void hybridge_daemon_notify(const char *state);
 
