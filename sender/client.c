@@ -4,6 +4,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,6 +25,7 @@
 
 #define PATIENCE_MS       5000 /* for the message, and to take the answer */
 #define SPARE_PATIENCE_MS 200  /* others wait for the spare descriptors */
+#define STARVED_MS        10   /* until we look for descriptors again */
 #define PACKET_MAX        32768
 
 /* The message, once it is there, and what became of it. */
@@ -38,7 +40,8 @@ struct client {
 	char *answer; /* owned; what of it is still to be sent starts at @sent */
 	size_t len;
 	size_t sent;
-	bool on_spare; /* there are no descriptors but the spare ones */
+	bool on_spare;   /* there are no descriptors but the spare ones */
+	bool is_starved; /* and others have them: its message is not read yet */
 };
 
 static void run_reap(struct hybridge_task *task)
@@ -65,9 +68,26 @@ void client_drop(struct client *client)
 	sender_changed(sender);
 }
 
+static int set_patience(struct client *client)
+{
+	uint32_t ms = client->is_starved ? STARVED_MS
+		      : client->on_spare ? SPARE_PATIENCE_MS
+					 : PATIENCE_MS;
+
+	return hybridge_timer_set(client->sender->loop, &client->patience, ms);
+}
+
+static void receive(struct client *client);
+
 static void on_patience(struct hybridge_timer *timer)
 {
-	client_drop(hybridge_container(timer, struct client, patience));
+	struct client *client =
+		hybridge_container(timer, struct client, patience);
+
+	if (client->is_starved)
+		receive(client);
+	else
+		client_drop(client);
 }
 
 /* Answers. */
@@ -216,21 +236,16 @@ static void close_all(const int *fds, size_t num_fds)
 }
 
 /* There are descriptors for nothing more: the program must not wait for it. */
-static void refuse_exhausted(const struct hybridge_local_msg *msg,
+static void refuse_exhausted(struct sender *sender,
+			     const struct hybridge_local_msg *msg,
 			     const int *fds, size_t num_fds)
 {
-	struct hold hold = HOLD_NONE;
+	struct hybridge_error why = {0};
 
-	hybridge_log(HYBRIDGE_LOG_ERROR, "connect refused: out of descriptors",
-		     HYBRIDGE_STR("host", msg->host),
-		     HYBRIDGE_NUM("port", msg->port),
-		     HYBRIDGE_STR("hint", "raise the limit on open files: "
-					  "LimitNOFILE= or ulimit -Hn"));
-	if (hold_take(fds, num_fds, msg->flags & HYBRIDGE_LOCAL_EARLY, &hold,
-		      NULL) == 0)
-		(void)hold_refuse(&hold, ECONNREFUSED);
-	/* Where it was too early to say so, the hold's end says it. */
-	hold_close(&hold);
+	hybridge_fail(&why, HYBRIDGE_ESYSTEM, "out of descriptors");
+	hybridge_hint(&why, "raise the limit on open files: LimitNOFILE= or "
+			    "ulimit -Hn");
+	request_start_refused(sender, msg, fds, num_fds, &why);
 }
 
 static void dispatch(struct client *client, struct hybridge_local_msg *msg,
@@ -240,7 +255,7 @@ static void dispatch(struct client *client, struct hybridge_local_msg *msg,
 
 	if (msg->kind == HYBRIDGE_LOCAL_CONNECT) {
 		if (client->on_spare)
-			refuse_exhausted(msg, fds, num_fds);
+			refuse_exhausted(sender, msg, fds, num_fds);
 		else
 			request_start(sender, msg, fds, num_fds);
 		client_drop(client);
@@ -302,6 +317,29 @@ static size_t take_fds(struct msghdr *header,
 	return num_fds;
 }
 
+/* What a message brings: the kernel closes what there is no room for, and A would be lost. */
+static bool has_room(const struct client *client)
+{
+	int fds[HYBRIDGE_LOCAL_MAX_FDS];
+	size_t n = 0;
+
+	while (n < HYBRIDGE_LOCAL_MAX_FDS &&
+	       (fds[n] = fcntl(client->source.fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	close_all(fds, n);
+	return n == HYBRIDGE_LOCAL_MAX_FDS;
+}
+
+static bool make_room(struct client *client)
+{
+	client->is_starved = false;
+	if (client->on_spare || !client->sender->local || has_room(client))
+		return true;
+	client->on_spare = local_lend_spare(client->sender->local);
+	client->is_starved = !client->on_spare;
+	return client->on_spare;
+}
+
 static void receive(struct client *client)
 {
 	union {
@@ -321,6 +359,11 @@ static void receive(struct client *client)
 	size_t num_fds;
 	ssize_t n;
 
+	if (!make_room(client)) {
+		if (set_patience(client) != 0)
+			client_drop(client);
+		return;
+	}
 	do {
 		n = recvmsg(client->source.fd, &header,
 			    MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -372,9 +415,7 @@ static bool wait_for(struct client *client)
 
 	client->source.ready = on_client;
 	return hybridge_loop_watch(sender->loop, &client->source) == 0 &&
-	       hybridge_timer_set(sender->loop, &client->patience,
-				  client->on_spare ? SPARE_PATIENCE_MS
-						   : PATIENCE_MS) == 0;
+	       set_patience(client) == 0;
 }
 
 static bool is_trusted(int fd)

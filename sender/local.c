@@ -23,7 +23,7 @@
 #include "sender.h"
 
 #define ACCEPTS_PER_TURN 64
-#define RESUME_MS        200
+#define RESUME_MS        20 /* the last one refused may have descriptors yet */
 #define NUM_SPARE        (1 + HYBRIDGE_LOCAL_MAX_FDS)
 
 struct local {
@@ -58,13 +58,22 @@ static bool open_spare(struct local *local)
 	return true;
 }
 
+bool local_lend_spare(struct local *local)
+{
+	if (local->spare[0] < 0)
+		return false;
+	hybridge_loop_unwatch(local->sender->loop, &local->listener);
+	close_spare(local);
+	return true;
+}
+
 /* Takes one client in on the spare descriptors. */
 static void accept_on_spare(struct local *local)
 {
 	int fd;
 
-	hybridge_loop_unwatch(local->sender->loop, &local->listener);
-	close_spare(local);
+	if (!local_lend_spare(local))
+		return;
 	fd = accept4(local->file.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0 || !client_add(local->sender, &local->clients, fd, true))
 		resume(local);
@@ -78,7 +87,7 @@ static bool accept_one(struct local *local)
 
 	if (fd >= 0) {
 		client_add(local->sender, &local->clients, fd, false);
-		return true;
+		return local->listener.ready != NULL;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {

@@ -29,6 +29,14 @@ const char *local_path(const struct local *local);
 /** local_is_idle() - Whether no client is connected */
 bool local_is_idle(const struct local *local);
 
+/**
+ * local_lend_spare() - Give up the spare descriptors for a client, until local_client_gone();
+ * nobody else is accepted meanwhile
+ *
+ * Return: false when somebody has them
+ */
+bool local_lend_spare(struct local *local);
+
 /** local_client_gone() - A client is over; with @on_spare there are descriptors again */
 void local_client_gone(struct local *local, bool on_spare);
 

@@ -504,11 +504,11 @@ static void replace_older(struct sender *sender, uint64_t cookie)
 }
 
 static void admit(struct request *request, enum route_found found,
-		  const struct hybridge_error *bad_hold)
+		  const struct hybridge_error *denied)
 {
 	struct sender *sender = request->sender;
 	struct route *route = request->route;
-	struct hybridge_error err = *bad_hold;
+	struct hybridge_error err = *denied;
 
 	if (err.code == HYBRIDGE_OK && found != ROUTE_FOUND)
 		request_explain_unmapped(request, found, &err);
@@ -527,8 +527,9 @@ static void admit(struct request *request, enum route_found found,
 		set_tick(request, FIRST_LOOK_MS);
 }
 
-void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
-		   const int *fds, size_t num_fds)
+void request_start_refused(struct sender *sender,
+			   const struct hybridge_local_msg *msg, const int *fds,
+			   size_t num_fds, const struct hybridge_error *why)
 {
 	struct hybridge_error bad_hold = {0};
 	struct hold hold = HOLD_NONE;
@@ -564,7 +565,15 @@ void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 	request->cookie = cookie;
 	request->route = found == ROUTE_FOUND ? &sender->routes[index] : NULL;
 	request_enter(request);
-	admit(request, found, &bad_hold);
+	admit(request, found, why->code != HYBRIDGE_OK ? why : &bad_hold);
+}
+
+void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
+		   const int *fds, size_t num_fds)
+{
+	static const struct hybridge_error nothing = {0};
+
+	request_start_refused(sender, msg, fds, num_fds, &nothing);
 }
 
 void request_reset(struct request *request)

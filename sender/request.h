@@ -92,6 +92,15 @@ struct request {
 void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
 		   const int *fds, size_t num_fds);
 
+/**
+ * request_start_refused() - The same for one that cannot be served
+ * @why: Logged.  The program is told as soon as its connect() has begun, which takes no more
+ *       descriptors than came
+ */
+void request_start_refused(struct sender *sender,
+			   const struct hybridge_local_msg *msg, const int *fds,
+			   size_t num_fds, const struct hybridge_error *why);
+
 /** request_start_queued() - struct route's task: there is a place for one that waits */
 void request_start_queued(struct hybridge_task *task);
 

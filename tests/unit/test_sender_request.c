@@ -343,6 +343,32 @@ static void a_waiting_connection_that_the_relay_closes_is_dropped(void **state)
 	sender_teardown(&sf);
 }
 
+static void
+who_cannot_be_served_is_told_when_its_connect_has_begun(void **state)
+{
+	struct hybridge_local_msg msg = {.port = 5432, .host_len = 7};
+	struct hybridge_error why = {0};
+	struct sender_fixture sf;
+	struct held held;
+	int fds[3];
+	size_t n;
+
+	(void)state;
+	sender_setup_with(&sf, "30s");
+	hybridge_fail(&why, HYBRIDGE_ESYSTEM, "out of descriptors");
+	snprintf(msg.host, sizeof(msg.host), "db.corp");
+	held = held_open(AF_INET, AF_INET);
+	n = held_fds(&held, fds);
+	/* The library has not closed its own yet, as if others shared the hold's address. */
+	request_start_refused(sf.sender, &msg, fds, n, &why);
+	fixture_step(sf.fx, 5);
+	held_connect(&held, held.app);
+	refused_with(&sf, &held, ECONNREFUSED);
+	held_close_ours(&held);
+	assert_int_equal(sf.sender->routes[0].failed, 1);
+	sender_teardown(&sf);
+}
+
 static void stopping_refuses_what_is_held(void **state)
 {
 	struct sender_fixture sf;
@@ -384,6 +410,8 @@ int main(void)
 			a_connection_that_died_while_it_waited_is_replaced),
 		cmocka_unit_test(
 			a_waiting_connection_that_the_relay_closes_is_dropped),
+		cmocka_unit_test(
+			who_cannot_be_served_is_told_when_its_connect_has_begun),
 		cmocka_unit_test(stopping_refuses_what_is_held),
 	};
 
