@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <hybridge/error.h>
+#include <hybridge/utf8.h>
 
 static const int exit_statuses[] = {
 	[HYBRIDGE_OK] = 0,        [HYBRIDGE_ECONFIG] = 78,
@@ -28,9 +29,15 @@ static void format_line(char *to, size_t size, const char *fmt, va_list args)
 {
 	if (vsnprintf(to, size, fmt, args) < 0)
 		to[0] = '\0';
-	for (char *c = to; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+	for (char *c = to; *c;) {
+		size_t len = hybridge_utf8_len((unsigned char *)c, strlen(c));
+
+		if (len == 0 || (unsigned char)*c < 0x20 || *c == 0x7f) {
 			*c = '?';
+			len = 1;
+		}
+		c += len;
+	}
 }
 
 void hybridge_fail(struct hybridge_error *err, enum hybridge_code code,

@@ -45,6 +45,18 @@ static void control_characters_cannot_break_the_line(void **state)
 	assert_string_equal(err.what, "peer said 'a?b?[2J?'");
 }
 
+static void what_is_not_utf8_cannot_break_the_line(void **state)
+{
+	struct hybridge_error err = {0};
+
+	(void)state;
+	/* A proxy's Latin-1, and a character that was cut. */
+	hybridge_fail(&err, HYBRIDGE_EPROTOCOL, "%s",
+		      "n\xe9"
+		      "cessaire: d\xc3\xa9j\xc3");
+	assert_string_equal(err.what, "n?cessaire: d\xc3\xa9j?");
+}
+
 static void long_texts_are_cut_and_terminated(void **state)
 {
 	struct hybridge_error err = {0};
@@ -136,6 +148,7 @@ int main(void)
 		cmocka_unit_test(control_characters_cannot_break_the_line),
 		cmocka_unit_test(
 			what_a_relay_adds_each_time_makes_no_other_failure),
+		cmocka_unit_test(what_is_not_utf8_cannot_break_the_line),
 		cmocka_unit_test(long_texts_are_cut_and_terminated),
 		cmocka_unit_test(print_shows_what_and_hint),
 		cmocka_unit_test(every_class_has_its_exit_status),
