@@ -11,6 +11,7 @@
 #include <hybridge/authority.h>
 #include <hybridge/config.h>
 #include <hybridge/text.h>
+#include <hybridge/url.h>
 
 #include "config_keys.h"
 
@@ -110,6 +111,10 @@ const char *config_parse_proxy(const char *text, char **out)
 	for (size_t i = 0; i < user.len; i++)
 		if ((unsigned char)user.text[i] <= 0x20 || user.text[i] == 0x7f)
 			return "blank or control character in user or password";
+	if (memchr(user.text, '/', user.len) ||
+	    memchr(user.text, '?', user.len) ||
+	    memchr(user.text, '#', user.len) || !hybridge_url_is_sound(user))
+		return "user and password must be percent-encoded, as in a URL";
 	why = hybridge_authority_split(rest, &authority);
 	if (why)
 		return why;

@@ -127,6 +127,18 @@ static const struct {
 	 "http://proxy.corp:3128"},
 	{SQL SQL_HOSTS "HYBRIDGE_PROXY=http://u:s3cret@p:x\n",
 	 "FILE:3: HYBRIDGE_PROXY: port is not a number", ""},
+	{SQL SQL_HOSTS "HYBRIDGE_PROXY=http://u:s3/cret@p:1\n",
+	 "FILE:3: HYBRIDGE_PROXY: user and password must be percent-encoded, "
+	 "as in a URL",
+	 ""},
+	{SQL SQL_HOSTS "HYBRIDGE_PROXY=http://u:s3#cret@p:1\n",
+	 "FILE:3: HYBRIDGE_PROXY: user and password must be percent-encoded, "
+	 "as in a URL",
+	 ""},
+	{SQL SQL_HOSTS "HYBRIDGE_PROXY=http://u:s3cret%@p:1\n",
+	 "FILE:3: HYBRIDGE_PROXY: user and password must be percent-encoded, "
+	 "as in a URL",
+	 ""},
 	{SQL SQL_HOSTS "HYBRIDGE_ALLOW_OPEN_FILES=yes\n",
 	 "FILE:3: HYBRIDGE_ALLOW_OPEN_FILES: 'yes' is not 0 or 1", ""},
 	{SQL "HYBRIDGE_SQL_TARGET=h:1\n",
