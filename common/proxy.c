@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 
 #include <hybridge/authority.h>
+#include <hybridge/hostmap.h>
 #include <hybridge/http.h>
 #include <hybridge/text.h>
 #include <hybridge/url.h>
@@ -82,6 +83,7 @@ static bool item_covers(struct hybridge_span item, const char *host,
 			uint16_t port)
 {
 	struct hybridge_authority authority;
+	struct hybridge_ip ip, ours;
 	size_t host_len = strlen(host);
 	const char *tail;
 
@@ -91,6 +93,12 @@ static bool item_covers(struct hybridge_span item, const char *host,
 		item.text++;
 		item.len--;
 	}
+	/* As everybody writes it: without brackets. */
+	if (hybridge_ip_parse(item, &ip))
+		return hybridge_ip_parse(hybridge_text_span(host), &ours) &&
+		       ip.family == ours.family &&
+		       memcmp(ip.bytes, ours.bytes, ip.family == 4 ? 4 : 16) ==
+			       0;
 	if (hybridge_authority_split(item, &authority) != NULL ||
 	    (authority.has_port && authority.port != port) ||
 	    authority.host.len > host_len)

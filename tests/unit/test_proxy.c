@@ -121,6 +121,10 @@ static void no_proxy_names_hosts_suffixes_and_ports(void **state)
 		{"127.0.0.1", "127.0.0.1", 1, true},
 		{"127.0.0.1", "27.0.0.1", 1, false},
 		{"[::1]", "::1", 1, true},
+		{"::1", "::1", 1, true},
+		{"a,2001:db8:0::1", "2001:db8::1", 443, true},
+		{"::1", "::2", 1, false},
+		{"::1", "a", 1, false},
 		{"[::1]:443", "::1", 80, false},
 		{"::::", "a", 1, false},
 	};
