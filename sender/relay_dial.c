@@ -56,7 +56,7 @@ struct relay_ask {
 	struct hybridge_upgrade *upgrade;
 	struct hybridge_preamble *preamble;
 	relay_ask_fn *done;
-	uint32_t timeout_ms;
+	int64_t ends_us; /* of the upgrade and the preamble together */
 };
 
 /* The handle is over when @done is called: nothing of it is used afterwards. */
@@ -91,6 +91,9 @@ static void on_upgraded(void *owner, struct hybridge_conn *conn,
 	const struct hybridge_connection *connection =
 		request->route->connection;
 	struct relay_answer answer = {.result = *result};
+	int64_t left =
+		(ask->ends_us - hybridge_loop_now_us(request->sender->loop)) /
+		1000;
 	char number[8];
 
 	ask->upgrade = NULL;
@@ -102,7 +105,7 @@ static void on_upgraded(void *owner, struct hybridge_conn *conn,
 	ask->preamble = hybridge_preamble_ask(
 		request->sender->loop, conn,
 		connection->port_name ? connection->port_name : number,
-		ask->timeout_ms, on_greeted, ask);
+		left > 0 ? (uint32_t)left : 0, on_greeted, ask);
 	if (ask->preamble)
 		return;
 	answer.refused = true;
@@ -138,7 +141,8 @@ struct relay_ask *relay_ask(struct request *request, struct hybridge_conn *conn,
 
 		ask->request = request;
 		ask->done = done;
-		ask->timeout_ms = timeout_ms;
+		ask->ends_us = hybridge_loop_now_us(request->sender->loop) +
+			       (int64_t)timeout_ms * 1000;
 		ask->upgrade =
 			session ? hybridge_upgrade_over(request->sender->loop,
 							session, &args,

@@ -50,7 +50,7 @@ typedef void relay_ask_fn(void *owner, struct hybridge_conn *conn,
  * @request: Whose session it is; @done's owner
  * @conn:    Owned by it from here on, closed on failure; NULL: over @session
  * @session: Of HTTP/2, with room for one more; NULL: on @conn
- * @timeout_ms: For each of the two
+ * @timeout_ms: For the two together
  *
  * Return: Handle, valid until @done was called or relay_ask_cancel(); or NULL with @err set
  */
