@@ -328,7 +328,7 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 		fail(request, verdict_of_dial(result->os_errno), 0, NULL, &err);
 	} else {
 		if (result->status == 401)
-			token_forget(&route->token);
+			token_reject(&route->token);
 		verdict_explain(result, route->connection->relay.entity, &err);
 		fail(request, verdict_of_status(result->status, result->reason),
 		     result->status, result->reason, &err);

@@ -13,7 +13,7 @@
 
 static bool is_good(const struct token_cache *cache, time_t now)
 {
-	return cache->token.text &&
+	return cache->token.text && !cache->rejected &&
 	       (cache->token.expires == 0 || now < cache->token.expires);
 }
 

@@ -8,6 +8,15 @@ void token_forget(struct token_cache *cache)
 	hybridge_endpoint_token_free(&cache->token);
 	cache->made = 0;
 	cache->put = false;
+	cache->rejected = false;
+}
+
+void token_reject(struct token_cache *cache)
+{
+	if (cache->put)
+		cache->rejected = true;
+	else
+		token_forget(cache);
 }
 
 void token_put(struct token_cache *cache, struct hybridge_endpoint_token *token,

@@ -14,12 +14,14 @@
 
 /**
  * struct token_cache - Start with {0}, end with token_forget()
- * @put: It was given to us by token_put(): we cannot make another
+ * @put:      It was given to us by token_put(): we cannot make another
+ * @rejected: The relay did not like it; still better than none, for who is on the way
  */
 struct token_cache {
 	struct hybridge_endpoint_token token;
 	time_t made;
 	bool put;
+	bool rejected;
 };
 
 /**
@@ -44,7 +46,10 @@ HYBRIDGE_MUSTUSE int token_get(struct token_cache *cache,
 void token_put(struct token_cache *cache, struct hybridge_endpoint_token *token,
 	       time_t now);
 
-/** token_forget() - Wipe and drop it: the relay did not like it */
+/** token_reject() - The relay did not like it: another must be made, or fetched */
+void token_reject(struct token_cache *cache);
+
+/** token_forget() - Wipe and drop it */
 void token_forget(struct token_cache *cache);
 
 #endif

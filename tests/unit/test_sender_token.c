@@ -108,6 +108,34 @@ static void a_token_that_was_forgotten_is_made_again(void **state)
 	token_forget(&cache);
 }
 
+static void
+a_token_that_was_refused_still_goes_with_who_is_on_the_way(void **state)
+{
+	struct hybridge_endpoint_token given = {.text = strdup("given")};
+	struct token_cache cache = {0};
+	char *text;
+
+	(void)state;
+	token_put(&cache, &given, NOW);
+	token_reject(&cache);
+	text = get(&cache, &with_key, NOW);
+	assert_string_equal(text, "given");
+	assert_true(cache.rejected);
+	free(text);
+	/* Another one is as good as new. */
+	given.text = strdup("another");
+	token_put(&cache, &given, NOW);
+	assert_false(cache.rejected);
+	/* One that we make is made again. */
+	token_forget(&cache);
+	free(get(&cache, &with_key, NOW));
+	token_reject(&cache);
+	text = get(&cache, &with_key, NOW + 1);
+	assert_int_equal(expiry_of(text), NOW + 1 + 3600);
+	free(text);
+	token_forget(&cache);
+}
+
 static void a_ready_made_signature_is_used_as_it_is(void **state)
 {
 	char signature[200];
@@ -157,6 +185,8 @@ int main(void)
 			a_token_is_kept_for_three_quarters_of_its_life),
 		cmocka_unit_test(a_clock_that_was_set_back_gets_a_new_token),
 		cmocka_unit_test(a_token_that_was_forgotten_is_made_again),
+		cmocka_unit_test(
+			a_token_that_was_refused_still_goes_with_who_is_on_the_way),
 		cmocka_unit_test(a_ready_made_signature_is_used_as_it_is),
 		cmocka_unit_test(without_credentials_there_is_no_token),
 	};
