@@ -179,8 +179,10 @@ static int open_peer(struct shim_hold *hold, int domain)
 	if (hold->peer < 0)
 		return hold->peer;
 	ret = set_int(hold->peer, SOL_SOCKET, SO_REUSEPORT, 1);
-	return ret < 0 ? ret
-		       : sys_bind(hold->peer, &hold->addr, hold->addr_len);
+	if (ret == 0)
+		ret = sys_bind(hold->peer, &hold->addr, hold->addr_len);
+	/* A server may have 0.0.0.0:port while a stream, or its TIME_WAIT, lives. */
+	return ret < 0 ? ret : set_int(hold->peer, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
 static int open_hold(struct shim_hold *hold, int domain, uint32_t v4,

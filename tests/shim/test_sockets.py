@@ -156,6 +156,32 @@ def test_a_taken_port_is_replaced_and_getpeername_still_tells_the_asked_one():
             far.close()
 
 
+def test_a_stream_and_what_is_left_of_it_leave_its_port_to_servers():
+    with place() as here, FakeSender(here.socket) as sender:
+        with socket.create_server(("0.0.0.0", 0)) as server:
+            port = server.getsockname()[1]
+        program = client(
+            here,
+            """
+    s = socket.create_connection(("any.corp", int(sys.argv[1])))
+    print(*s.getpeername(), flush=True)
+    s.recv(1)
+    """,
+            str(port),
+        )
+        far = sender.next().complete()
+        assert far.getsockname() == (address("any.corp"), port)
+        assert program.stdout.readline() == f"{address('any.corp')} {port}\n"
+        # As servers do: with SO_REUSEADDR, on every address.
+        socket.create_server(("0.0.0.0", port)).close()
+        # Who closes first stays in TIME_WAIT.
+        far.shutdown(socket.SHUT_WR)
+        finish(program)
+        assert far.recv(1) == b""
+        far.close()
+        socket.create_server(("0.0.0.0", port)).close()
+
+
 def test_a_bound_socket_keeps_its_local_address():
     with place() as here, FakeSender(here.socket) as sender:
         program = client(
