@@ -119,7 +119,10 @@ static enum preflight_result judge_rights(int fd)
 {
 	struct stat info;
 
-	if (fstat(fd, &info) == 0 && (info.st_mode & (S_ISUID | S_ISGID)))
+	/* Where nothing changes the loader does preload: AT_SECURE, getauxval(3). */
+	if (fstat(fd, &info) == 0 &&
+	    (((info.st_mode & S_ISUID) && info.st_uid != getuid()) ||
+	     ((info.st_mode & S_ISGID) && info.st_gid != getgid())))
 		return PREFLIGHT_PRIVILEGED;
 	return fgetxattr(fd, "security.capability", NULL, 0) > 0
 		       ? PREFLIGHT_CAPABILITIES

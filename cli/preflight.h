@@ -12,10 +12,10 @@
 
 enum preflight_result {
 	PREFLIGHT_OK,
-	PREFLIGHT_STATIC,     /* no program interpreter: nothing is preloaded */
-	PREFLIGHT_GO,         /* its connections do not go through libc */
-	PREFLIGHT_FOREIGN,    /* made for another machine than the shim */
-	PREFLIGHT_PRIVILEGED, /* setuid, setgid: the loader ignores LD_PRELOAD */
+	PREFLIGHT_STATIC,  /* no program interpreter: nothing is preloaded */
+	PREFLIGHT_GO,      /* its connections do not go through libc */
+	PREFLIGHT_FOREIGN, /* made for another machine than the shim */
+	PREFLIGHT_PRIVILEGED, /* setuid, setgid to another than we are: the loader ignores LD_PRELOAD */
 	PREFLIGHT_CAPABILITIES, /* the same for file capabilities */
 	PREFLIGHT_UNKNOWN, /* neither ELF nor a script, or not to be read */
 };

@@ -10,9 +10,13 @@ import subprocess
 
 import servers
 from command import ASK, HYBRIDGE, hybridge
-from harness import CLEAN_ENV, DEADLINE, PYTHON, SHIM, World, main, until
+from harness import CLEAN_ENV, DEADLINE, PYTHON, SHIM, World, main, tool, until
 
 SYSTEM_LIBRARIES = ("/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/usr/lib/libm.so.6")
+
+
+SETUID_PROGRAMS = ("/usr/bin/su", "/bin/su", "/usr/bin/passwd")  # root's
+NOBODY = 65534
 
 
 @contextlib.contextmanager
@@ -75,8 +79,12 @@ def test_run_refuses_what_cannot_be_preloaded():
             file.write("int main(void) { return 0; }\n")
         static, setuid = world.path("static"), world.path("setuid")
         subprocess.run(["cc", "-static", "-o", static, source], check=True)
-        subprocess.run(["cc", "-o", setuid, source], check=True)
-        os.chmod(setuid, 0o4755)
+        if os.geteuid() == 0:
+            subprocess.run(["cc", "-o", setuid, source], check=True)
+            os.chown(setuid, NOBODY, 0)
+            os.chmod(setuid, 0o4755)
+        else:
+            setuid = next(path for path in SETUID_PROGRAMS if os.path.exists(path))
         script = world.path("script")
         with open(script, "w", encoding="utf-8") as file:
             file.write(f"#!{static}\n")
@@ -98,6 +106,16 @@ def test_run_finds_the_library_where_debian_packages_have_it():
             [world.path("usr/bin/hybridge"), "run", "-f", app.path, "--", PYTHON, "-c", ASK, "db.corp", "5432"],
             env=CLEAN_ENV, capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert shown.stdout == "answer hello\n", shown.stderr
+
+
+def test_a_setuid_program_of_the_user_himself_is_relayed():
+    with relayed_world() as (world, app):
+        program = world.path("own")
+        shutil.copy(tool("connecting"), program)
+        os.chmod(program, 0o6755)
+        shown = hybridge("run", "--strict", "-f", app.path, "--", program, "blocking", "db.corp", "5432")
+        assert (shown.status, shown.err) == (0, ""), (shown.status, shown.err)
+        assert json.loads(shown.out)["echo"], shown.out
 
 
 def test_run_without_a_configuration_is_hybridges_own_failure():

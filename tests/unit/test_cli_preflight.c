@@ -18,6 +18,9 @@
 
 #include "../../cli/preflight.h"
 
+#define NOBODY        65534
+#define ROOTS_PROGRAM "/usr/bin/passwd" /* setuid */
+
 struct image {
 	Elf64_Ehdr header;
 	Elf64_Phdr segments[2];
@@ -186,26 +189,58 @@ static void what_runs_in_the_end_and_its_loader_are_told(void **state)
 	unlink(path);
 }
 
-static void setuid_programs_are_privileged(void **state)
+/* A copy of this program with those rights, which belongs to @owner and @group. */
+static enum preflight_result judge_copy(uid_t owner, gid_t group, mode_t mode)
 {
 	char path[] = "/tmp/hybridge-preflight-XXXXXX";
 	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int fd = mkstemp(path);
 	struct hybridge_error err = {0};
 	struct preflight flight = {0};
+	enum preflight_result result;
 	char buf[4096];
 	ssize_t n = read(from, buf, sizeof(buf));
 
-	(void)state;
 	assert_true(fd >= 0 && n > 0);
 	assert_int_equal(write(fd, buf, (size_t)n), n);
-	assert_int_equal(fchmod(fd, 04755), 0);
+	assert_int_equal(fchown(fd, owner, group), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
 	close(from);
 	close(fd);
-	assert_int_equal(preflight_check(path, &flight, &err),
-			 PREFLIGHT_PRIVILEGED);
-	assert_non_null(strstr(err.what, "setuid"));
+	result = preflight_check(path, &flight, &err);
+	assert_int_equal(result == PREFLIGHT_PRIVILEGED,
+			 strstr(err.what, "setuid") != NULL);
 	unlink(path);
+	return result;
+}
+
+static void setuid_programs_of_others_are_privileged(void **state)
+{
+	struct hybridge_error err = {0};
+	struct preflight flight = {0};
+
+	(void)state;
+	/* Only root can give a file away; for all others this one is root's. */
+	if (getuid() != 0) {
+		if (access(ROOTS_PROGRAM, R_OK) == 0)
+			assert_int_equal(
+				preflight_check(ROOTS_PROGRAM, &flight, &err),
+				PREFLIGHT_PRIVILEGED);
+		return;
+	}
+	assert_int_equal(judge_copy(NOBODY, getgid(), 04755),
+			 PREFLIGHT_PRIVILEGED);
+	assert_int_equal(judge_copy(getuid(), NOBODY, 02755),
+			 PREFLIGHT_PRIVILEGED);
+	assert_int_equal(judge_copy(NOBODY, NOBODY, 0755), PREFLIGHT_OK);
+}
+
+static void setuid_programs_of_ours_change_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(judge_copy(getuid(), getgid(), 04755), PREFLIGHT_OK);
+	assert_int_equal(judge_copy(getuid(), getgid(), 02755), PREFLIGHT_OK);
+	assert_int_equal(judge_copy(getuid(), getgid(), 06755), PREFLIGHT_OK);
 }
 
 int main(void)
@@ -219,7 +254,8 @@ int main(void)
 			a_program_of_go_is_told_by_its_build_information),
 		cmocka_unit_test(what_runs_in_the_end_and_its_loader_are_told),
 		cmocka_unit_test(scripts_are_judged_by_their_interpreter),
-		cmocka_unit_test(setuid_programs_are_privileged),
+		cmocka_unit_test(setuid_programs_of_others_are_privileged),
+		cmocka_unit_test(setuid_programs_of_ours_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
