@@ -1,6 +1,7 @@
 /*
  * key.c - hybridge key: make keys, sign tokens, look into connection strings.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "secret.h"
 
 #define TTL_DEFAULT_MS    (60u * 60 * 1000)
+#define TTL_MIN_MS        1000 /* tokens count in seconds */
 #define FINGERPRINT_BYTES 6
 
 /* key new */
@@ -55,40 +57,60 @@ struct place {
 	const char *endpoint;
 };
 
-static int write_connection(const struct place *place, const char *side,
-			    const char *rule, const char *key,
-			    struct hybridge_error *err)
+enum file { FILE_RULES, FILE_LISTEN, FILE_SEND, NUM_FILES };
+
+static const char *const endings[NUM_FILES] = {
+	[FILE_RULES] = ".env",
+	[FILE_LISTEN] = "-listen.connection",
+	[FILE_SEND] = "-send.connection",
+};
+
+/* Owned by the caller; NULL when out of memory. */
+static char *path_of(const struct place *place, enum file file)
 {
-	char *path = NULL, *text = NULL;
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s%s", place->dir, place->hc,
+			endings[file]) < 0
+		       ? NULL
+		       : path;
+}
+
+/* Writes @text, which may be NULL for a lack of memory, and wipes it. */
+static int write_file(const struct place *place, enum file file, char *text,
+		      struct hybridge_error *err)
+{
+	char *path = path_of(place, file);
 	int ret = -1;
 
-	if (asprintf(&path, "%s/%s-%s.connection", place->dir, place->hc,
-		     side) < 0)
-		path = NULL;
-	if (asprintf(&text,
-		     "Endpoint=%s;SharedAccessKeyName=%s;SharedAccessKey=%s;"
-		     "EntityPath=%s\n",
-		     place->endpoint, rule, key, place->hc) < 0)
-		text = NULL;
 	if (path && text)
 		ret = secret_write(path, text, err);
 	else
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
-	if (ret == 0)
-		printf("wrote %s (mode 0600)\n", path);
 	free(path);
 	secret_free(text);
 	return ret;
 }
 
-static int write_rules(const char *dir, const char *hc, const char *listen_key,
+static int write_connection(const struct place *place, enum file file,
+			    const char *rule, const char *key,
+			    struct hybridge_error *err)
+{
+	char *text = NULL;
+
+	if (asprintf(&text,
+		     "Endpoint=%s;SharedAccessKeyName=%s;SharedAccessKey=%s;"
+		     "EntityPath=%s\n",
+		     place->endpoint, rule, key, place->hc) < 0)
+		text = NULL;
+	return write_file(place, file, text, err);
+}
+
+static int write_rules(const struct place *place, const char *listen_key,
 		       const char *send_key, struct hybridge_error *err)
 {
-	char *path = NULL, *text = NULL;
-	int ret = -1;
+	char *text = NULL;
 
-	if (asprintf(&path, "%s/%s.env", dir, hc) < 0)
-		path = NULL;
 	if (asprintf(&text,
 		     "# Rules of hybrid connection '%s', for "
 		     "HYBRIDGE_RELAY_DIR.\n"
@@ -99,19 +121,45 @@ static int write_rules(const char *dir, const char *hc, const char *listen_key,
 		     "HYBRIDGE_RULE_SENDER_NAME=defaultSender\n"
 		     "HYBRIDGE_RULE_SENDER_RIGHTS=send\n"
 		     "HYBRIDGE_RULE_SENDER_KEY=%s\n",
-		     hc, hc, listen_key, send_key) < 0)
+		     place->hc, place->hc, listen_key, send_key) < 0)
 		text = NULL;
-	if (path && text)
-		ret = secret_write(path, text, err);
-	else
-		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
-	if (ret == 0)
-		printf("wrote %s (mode 0600): put it into the relay's "
-		       "HYBRIDGE_RELAY_DIR\n",
-		       path);
-	free(path);
-	secret_free(text);
-	return ret;
+	return write_file(place, FILE_RULES, text, err);
+}
+
+/* All of them or none: keys that only some files have are of no use. */
+static int write_files(const struct place *place, const char *listen_key,
+		       const char *send_key, struct hybridge_error *err)
+{
+	int made = 0;
+
+	if (write_rules(place, listen_key, send_key, err) == 0)
+		made = FILE_RULES + 1;
+	if (made == FILE_LISTEN &&
+	    write_connection(place, FILE_LISTEN, "defaultListener", listen_key,
+			     err) == 0)
+		made = FILE_LISTEN + 1;
+	if (made == FILE_SEND &&
+	    write_connection(place, FILE_SEND, "defaultSender", send_key,
+			     err) == 0)
+		return 0;
+	while (made-- > 0) {
+		char *path = path_of(place, (enum file)made);
+
+		if (path)
+			unlink(path);
+		free(path);
+	}
+	return -1;
+}
+
+static void print_files(const struct place *place)
+{
+	for (int i = 0; i < NUM_FILES; i++)
+		printf("wrote %s/%s%s (mode 0600)%s\n", place->dir, place->hc,
+		       endings[i],
+		       i == FILE_RULES ? ": put it into the relay's "
+					 "HYBRIDGE_RELAY_DIR"
+				       : "");
 }
 
 static int make_files(const char *hc, const char *relay, const char *dir)
@@ -123,16 +171,15 @@ static int make_files(const char *hc, const char *relay, const char *dir)
 	int ret = -1;
 
 	if (endpoint && secret_make_key(listen_key, &err) == 0 &&
-	    secret_make_key(send_key, &err) == 0 &&
-	    write_rules(dir, hc, listen_key, send_key, &err) == 0 &&
-	    write_connection(&place, "listen", "defaultListener", listen_key,
-			     &err) == 0)
-		ret = write_connection(&place, "send", "defaultSender",
-				       send_key, &err);
+	    secret_make_key(send_key, &err) == 0)
+		ret = write_files(&place, listen_key, send_key, &err);
 	explicit_bzero(listen_key, sizeof(listen_key));
 	explicit_bzero(send_key, sizeof(send_key));
 	free(endpoint);
-	return ret == 0 ? 0 : command_fail(&err);
+	if (ret != 0)
+		return command_fail(&err);
+	print_files(&place);
+	return 0;
 }
 
 static int key_new(int argc, char **argv)
@@ -208,11 +255,15 @@ static int print_token(const struct hybridge_connstr *cs, uint32_t ttl_ms)
 	if (!token)
 		return command_fail(&err);
 	warn_about_open_file();
-	puts(token);
+	if (puts(token) < 0 || fflush(stdout) != 0)
+		hybridge_fail(&err, HYBRIDGE_ESYSTEM,
+			      "cannot write the token: %s", strerror(errno));
+	secret_free(token);
+	if (err.code != HYBRIDGE_OK)
+		return command_fail(&err);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ",
 		 gmtime_r(&expiry, &utc));
 	fprintf(stderr, "expires %s\n", text);
-	secret_free(token);
 	return 0;
 }
 
@@ -228,7 +279,8 @@ static int key_token(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (option != 't' ||
-		    hybridge_parse_duration(optarg, &ttl_ms) != 0)
+		    hybridge_parse_duration(optarg, &ttl_ms) != 0 ||
+		    ttl_ms < TTL_MIN_MS)
 			return command_usage("key", "token takes --ttl with a "
 						    "time such as 10m or 1h");
 	if (optind < argc)

@@ -30,25 +30,44 @@ int secret_make_key(char out[static SECRET_KEY_TEXT],
 	return 0;
 }
 
+/* All of it; -1 with errno. */
+static int write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t n = write(fd, text, left);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0) {
+			text += n;
+			left -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 int secret_write(const char *path, const char *text, struct hybridge_error *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	size_t len = strlen(text);
-	bool good = fd >= 0 && write(fd, text, len) == (ssize_t)len;
+	bool good = fd >= 0 && write_all(fd, text) == 0;
 	int error = errno;
 
-	if (fd >= 0)
-		good = close(fd) == 0 && good;
+	if (fd >= 0 && close(fd) != 0 && good) {
+		good = false;
+		error = errno;
+	}
 	if (good)
 		return 0;
 	hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot write '%s': %s", path,
 		      strerror(error));
-	if (error == EEXIST)
+	if (fd >= 0)
+		unlink(path);
+	else if (error == EEXIST)
 		hybridge_hint(err,
 			      "move the old file away, or use --dir: a key "
 			      "is never overwritten");
-	else if (fd >= 0)
-		unlink(path);
 	return -1;
 }
 

@@ -3,6 +3,8 @@
 
 import os
 import re
+import resource
+import signal
 import subprocess
 import time
 
@@ -85,6 +87,8 @@ def test_key_new_never_overwrites():
             assert shown.status != 0, file
             assert file in shown.err and "  -> " in shown.err, shown.err
             assert read(os.path.join(folder, file)) == "precious\n"
+            assert os.listdir(folder) == [file], "keys that no other file has"
+            assert not shown.out, shown.out
 
 
 def test_key_new_takes_no_name_that_leaves_the_folder():
@@ -108,6 +112,32 @@ def test_key_token_is_what_the_key_signs():
     assert shown.out == expected + "\n", shown.out
     said = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expiry))
     assert said in shown.err and key not in shown.err, shown.err
+
+
+def test_a_token_that_would_have_expired_already_is_not_made():
+    for ttl in ("0s", "0", "500ms", "999ms"):
+        shown = hybridge("key", "token", "--ttl", ttl, text=connection(new_key()))
+        assert shown.status == 64 and not shown.out, (ttl, shown.status, shown.out)
+
+
+def test_a_token_that_was_lost_is_a_failure():
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([HYBRIDGE, "key", "token"], input=connection(new_key()), stdout=full,
+                              stderr=subprocess.PIPE, text=True, env=CLEAN_ENV, check=False)
+    assert done.returncode == 71 and "cannot write the token: No space left" in done.stderr, done
+    assert "expires" not in done.stderr, done.stderr
+
+
+def test_a_key_file_that_does_not_fit_names_the_reason_and_goes():
+    def cut_writes_short():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    with World() as world:
+        done = subprocess.run([HYBRIDGE, "key", "new", "--hc", "erp"], cwd=world.folder, capture_output=True,
+                              text=True, env=CLEAN_ENV, check=False, preexec_fn=cut_writes_short)
+        assert done.returncode == 71 and "erp.env': File too large" in done.stderr, done
+        assert not [name for name in os.listdir(world.folder) if name.startswith("erp")]
 
 
 def test_a_token_in_a_file_that_all_can_read_is_warned_of():
