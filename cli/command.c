@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "suggest.h"
+
+#define OPTIONS_MAX 16
+#define OPTION_TEXT 64 /* of a mistyped one, for the message */
+
 const struct command commands[] = {
 	{"run", "[-f FILE] [-v] [--strict] [--] COMMAND [ARG...]",
 	 "run a program with its connections relayed",
@@ -100,5 +105,37 @@ int command_usage(const char *name, const char *what)
 
 	hybridge_fail(&err, HYBRIDGE_EUSAGE, "%s: %s", name, what);
 	hybridge_hint(&err, "hybridge %s --help", name);
+	return command_fail(&err);
+}
+
+int command_option(const char *name, const struct option *options,
+		   char *const *typed, bool missing)
+{
+	struct hybridge_error err = {0};
+	const char *names[OPTIONS_MAX] = {NULL};
+	const char *wrong = missing ? "needs a value" : "is not an option";
+	const char *near = NULL;
+	char option[OPTION_TEXT];
+
+	/* It passes over what is no option. */
+	while (typed[0][0] != '-' || !typed[0][1])
+		typed++;
+	/* Behind '=' there may be a secret. */
+	snprintf(option, sizeof(option), "%.*s", (int)strcspn(*typed, "="),
+		 *typed);
+	for (size_t i = 0; options[i].name && i + 1 < OPTIONS_MAX; i++)
+		names[i] = options[i].name;
+	if (!missing && strncmp(option, "--", 2) == 0)
+		near = suggest(option + 2, names);
+	if (near && strcmp(near, option + 2) == 0) {
+		wrong = "takes no value";
+		near = NULL;
+	}
+	hybridge_fail(&err, HYBRIDGE_EUSAGE, "%s: '%s' %s", name, option,
+		      wrong);
+	if (near)
+		hybridge_hint(&err, "did you mean '--%s'?", near);
+	else
+		hybridge_hint(&err, "hybridge %s --help", name);
 	return command_fail(&err);
 }

@@ -4,6 +4,9 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
+#include <getopt.h>
+#include <stdbool.h>
+
 #include <hybridge/error.h>
 
 /**
@@ -45,6 +48,18 @@ int command_fail(const struct hybridge_error *err);
  * Return: 64, the exit status
  */
 int command_usage(const char *name, const char *what);
+
+/**
+ * command_option() - Complain about an option that getopt_long(3) has refused
+ * @name:    The subcommand
+ * @options: Its long options
+ * @typed:   Where getopt_long() went on: argv + optind, as that was before the call
+ * @missing: Whether it returned ':', as the option lacks its value
+ *
+ * Return: 64, the exit status
+ */
+int command_option(const char *name, const struct option *options,
+		   char *const *typed, bool missing);
 
 int dev_main(int argc, char **argv);
 int key_main(int argc, char **argv);

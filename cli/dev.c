@@ -302,14 +302,16 @@ int dev_main(int argc, char **argv)
 		{0},
 	};
 	struct dev dev = {0};
-	int option, status, end;
+	int at, option, status, end;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+hv", options, NULL)) != -1) {
+	while (at = optind, (option = getopt_long(argc, argv, "+:hv", options,
+						  NULL)) != -1) {
 		if (option == 'h')
 			return command_help("dev");
 		if (option != 'v')
-			return command_usage("dev", "unknown option");
+			return command_option("dev", options, argv + at,
+					      option == ':');
 		dev.verbose = true;
 	}
 	for (end = optind; end < argc && strcmp(argv[end], "--") != 0; end++)

@@ -188,12 +188,16 @@ static int key_new(int argc, char **argv)
 		{"hc", required_argument, NULL, 'c'},
 		{"relay", required_argument, NULL, 'r'},
 		{"dir", required_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	const char *hc = NULL, *relay = "sb://localhost", *dir = ".";
-	int option;
+	int at, option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while (at = optind,
+	       (option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		if (option == 'h')
+			return command_help("key");
 		if (option == 'c')
 			hc = optarg;
 		else if (option == 'r')
@@ -201,7 +205,8 @@ static int key_new(int argc, char **argv)
 		else if (option == 'd')
 			dir = optarg;
 		else
-			return command_usage("key", "new: unknown option");
+			return command_option("key", options, argv + at,
+					      option == ':');
 	}
 	if (optind < argc || !hc || !*hc)
 		return command_usage("key", "new needs --hc NAME");
@@ -271,18 +276,25 @@ static int key_token(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"ttl", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	struct hybridge_connstr cs = {0};
 	uint32_t ttl_ms = TTL_DEFAULT_MS;
-	int option, status;
+	int at, option, status;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (option != 't' ||
-		    hybridge_parse_duration(optarg, &ttl_ms) != 0 ||
+	while (at = optind,
+	       (option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		if (option == 'h')
+			return command_help("key");
+		if (option != 't')
+			return command_option("key", options, argv + at,
+					      option == ':');
+		if (hybridge_parse_duration(optarg, &ttl_ms) != 0 ||
 		    ttl_ms < TTL_MIN_MS)
 			return command_usage("key", "token takes --ttl with a "
 						    "time such as 10m or 1h");
+	}
 	if (optind < argc)
 		return command_usage("key", "token reads standard input: a "
 					    "secret does not belong into the "
@@ -306,12 +318,18 @@ static void print_fingerprint(const char *key)
 	putchar('\n');
 }
 
+static bool is_help(const char *text)
+{
+	return strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0;
+}
+
 static int key_inspect(int argc, char **argv)
 {
 	struct hybridge_connstr cs = {0};
 	int status;
 
-	(void)argv;
+	if (argc == 2 && is_help(argv[1]))
+		return command_help("key");
 	if (argc > 1)
 		return command_usage("key", "inspect reads standard input: a "
 					    "secret does not belong into the "
@@ -335,8 +353,7 @@ static int key_inspect(int argc, char **argv)
 int key_main(int argc, char **argv)
 {
 	opterr = 0;
-	if (argc > 1 &&
-	    (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
+	if (argc > 1 && is_help(argv[1]))
 		return command_help("key");
 	if (argc > 1 && strcmp(argv[1], "new") == 0)
 		return key_new(argc - 1, argv + 1);

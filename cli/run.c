@@ -34,11 +34,11 @@ int run_main(int argc, char **argv)
 		.strict = in_continuous_integration(),
 	};
 	char *path = NULL, *dev = NULL;
-	int option, status;
+	int at, option, status;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+hf:v", options, NULL)) !=
-	       -1) {
+	while (at = optind, (option = getopt_long(argc, argv, "+:hf:v", options,
+						  NULL)) != -1) {
 		if (option == 'f')
 			launch.config = optarg;
 		else if (option == 's')
@@ -50,7 +50,8 @@ int run_main(int argc, char **argv)
 		else if (option == 'h')
 			return command_help("run");
 		else
-			return command_usage("run", "unknown option");
+			return command_option("run", options, argv + at,
+					      option == ':');
 	}
 	if (optind >= argc)
 		return command_usage("run", "which command?");

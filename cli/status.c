@@ -130,10 +130,11 @@ int status_main(int argc, char **argv)
 	};
 	const char *file = hybridge_daemon_config();
 	bool as_json = false;
-	int option;
+	int at, option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "hf:", options, NULL)) != -1) {
+	while (at = optind, (option = getopt_long(argc, argv, ":hf:", options,
+						  NULL)) != -1) {
 		if (option == 'f')
 			file = optarg;
 		else if (option == 'j')
@@ -141,7 +142,8 @@ int status_main(int argc, char **argv)
 		else if (option == 'h')
 			return command_help("status");
 		else
-			return command_usage("status", "unknown option");
+			return command_option("status", options, argv + at,
+					      option == ':');
 	}
 	if (argc - optind > 1)
 		return command_usage("status", "one NAME at most");

@@ -37,6 +37,37 @@ def test_a_wrong_option_is_a_usage_error_on_standard_error():
         assert not shown.out, (args, shown.out)
 
 
+def test_a_wrong_option_is_named_and_a_missing_value_told():
+    for args, said, hint in (
+        (["run", "--strickt", "true"], "'--strickt' is not an option", "did you mean '--strict'?"),
+        (["run", "-v", "-x", "true"], "'-x' is not an option", "hybridge run --help"),
+        (["run", "-f"], "'-f' needs a value", "hybridge run --help"),
+        (["status", "--jsno"], "'--jsno' is not an option", "did you mean '--json'?"),
+        (["status", "--json=yes"], "'--json' takes no value", "hybridge status --help"),
+        (["status", "-f"], "'-f' needs a value", "hybridge status --help"),
+        (["dev", "-q", "a:1=b:1"], "'-q' is not an option", "hybridge dev --help"),
+        (["key", "new", "--hc"], "'--hc' needs a value", "hybridge key --help"),
+        (["key", "new", "--rely=x"], "'--rely' is not an option", "did you mean '--relay'?"),
+        (["key", "token", "--ttl"], "'--ttl' needs a value", "hybridge key --help"),
+        (["key", "token", "--tll", "1h"], "'--tll' is not an option", "did you mean '--ttl'?"),
+    ):
+        shown = hybridge(*args)
+        assert shown.status == 64 and not shown.out, (args, shown.status, shown.out)
+        assert said in shown.err and f"\n  -> {hint}\n" in shown.err, (args, shown.err)
+
+
+def test_each_part_of_key_has_help():
+    for what in ("new", "token", "inspect"):
+        for option in ("-h", "--help"):
+            shown = hybridge("key", what, option)
+            assert shown.status == 0 and shown.out.startswith("Usage: hybridge key "), (what, shown.err)
+
+
+def test_status_takes_options_behind_the_name():
+    shown = hybridge("status", "sql", "--jsno")
+    assert shown.status == 64 and "'--jsno' is not an option" in shown.err, shown.err
+
+
 def test_key_new_writes_private_files_that_fit_together():
     with World() as world:
         shown = hybridge("key", "new", "--hc", "erp", "--relay", "wss://relay.example:8443",
