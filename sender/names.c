@@ -3,6 +3,7 @@
  */
 #include "names.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 struct name {
 	uint32_t address;
+	bool is_shared;
 	UT_hash_handle hh;
 	char text[];
 };
@@ -34,11 +36,15 @@ int names_remember(struct names *names, uint32_t address, const char *text)
 {
 	size_t size = strlen(text) + 1;
 	struct name *old = find(names, address);
-	struct name *name = malloc(sizeof(*name) + size);
+	struct name *name;
 
+	if (old && old->is_shared)
+		return 0;
+	name = malloc(sizeof(*name) + size);
 	if (!name)
 		return -1;
 	name->address = address;
+	name->is_shared = false;
 	memcpy(name->text, text, size);
 	if (old)
 		drop(names, old);
@@ -55,11 +61,19 @@ int names_remember(struct names *names, uint32_t address, const char *text)
 
 /* NOLINTEND(readability-function-size) */
 
+void names_share(struct names *names, uint32_t address)
+{
+	struct name *name = find(names, address);
+
+	if (name)
+		name->is_shared = true;
+}
+
 const char *names_find(const struct names *names, uint32_t address)
 {
 	const struct name *name = find(names, address);
 
-	return name ? name->text : NULL;
+	return name && !name->is_shared ? name->text : NULL;
 }
 
 unsigned int names_count(const struct names *names)

@@ -22,10 +22,16 @@ struct names {
  * @address: IPv4, host order
  * @name:    Copied
  *
- * Return: 0, or -1 when out of memory
+ * Return: 0, also when names_share() has said that it has none; or -1 when out of memory
  */
 HYBRIDGE_MUSTUSE int names_remember(struct names *names, uint32_t address,
 				    const char *name);
+
+/**
+ * names_share() - Another name has this address, too
+ * Nobody can tell any more which of them a connect() means: it has no name from now on.
+ */
+void names_share(struct names *names, uint32_t address);
 
 /** names_find() - The name that has this address, or NULL */
 const char *names_find(const struct names *names, uint32_t address);

@@ -28,8 +28,13 @@ static bool fill(struct hostent *out, char *buf, size_t size,
 	return shim_hostent_fill(out, buf, size, name->text, family, v6);
 }
 
-static struct hostent *fill_static(const struct shim_name *name, int family)
+static struct hostent *fill_static(const struct shim_name *name, int family,
+				   enum shim_known known)
 {
+	if (known == SHIM_NAME_SHARES) {
+		h_errno = NO_RECOVERY;
+		return NULL;
+	}
 	fill(&static_entry, (char *)&static_memory, sizeof(static_memory), name,
 	     family);
 	return &static_entry;
@@ -45,10 +50,11 @@ static void look_at(const struct hostent *found, int h_err, const char *name)
 SHIM_EXPORT struct hostent *gethostbyname(const char *name)
 {
 	struct shim_name mapped;
+	enum shim_known known = shim_name_resolve(name, &mapped);
 	struct hostent *found;
 
-	if (shim_name_resolve(name, &mapped))
-		return fill_static(&mapped, AF_INET);
+	if (known != SHIM_NAME_OTHER)
+		return fill_static(&mapped, AF_INET, known);
 	found = shim_libc_resolve()->gethostbyname(name);
 	look_at(found, h_errno, name);
 	return found;
@@ -57,11 +63,13 @@ SHIM_EXPORT struct hostent *gethostbyname(const char *name)
 SHIM_EXPORT struct hostent *gethostbyname2(const char *name, int af)
 {
 	struct shim_name mapped;
+	enum shim_known known = SHIM_NAME_OTHER;
 	struct hostent *found;
 
-	if ((af == AF_INET || af == AF_INET6) &&
-	    shim_name_resolve(name, &mapped))
-		return fill_static(&mapped, af);
+	if (af == AF_INET || af == AF_INET6)
+		known = shim_name_resolve(name, &mapped);
+	if (known != SHIM_NAME_OTHER)
+		return fill_static(&mapped, af, known);
 	found = shim_libc_resolve()->gethostbyname2(name, af);
 	look_at(found, h_errno, name);
 	return found;
@@ -72,9 +80,12 @@ SHIM_EXPORT int gethostbyname_r(const char *name, struct hostent *result_buf,
 				struct hostent **result, int *h_errnop)
 {
 	struct shim_name mapped;
+	enum shim_known known = shim_name_resolve(name, &mapped);
 	int ret;
 
-	if (shim_name_resolve(name, &mapped))
+	if (known == SHIM_NAME_SHARES)
+		return shim_hostent_fail(result, h_errnop);
+	if (known == SHIM_NAME_MAPPED)
 		return shim_hostent_reply(
 			fill(result_buf, buf, buflen, &mapped, AF_INET),
 			result_buf, result, h_errnop);
@@ -92,10 +103,14 @@ SHIM_EXPORT int gethostbyname2_r(const char *name, int af,
 				 int *h_errnop)
 {
 	struct shim_name mapped;
+	enum shim_known known = SHIM_NAME_OTHER;
 	int ret;
 
-	if ((af == AF_INET || af == AF_INET6) &&
-	    shim_name_resolve(name, &mapped))
+	if (af == AF_INET || af == AF_INET6)
+		known = shim_name_resolve(name, &mapped);
+	if (known == SHIM_NAME_SHARES)
+		return shim_hostent_fail(result, h_errnop);
+	if (known == SHIM_NAME_MAPPED)
 		return shim_hostent_reply(
 			fill(result_buf, buf, buflen, &mapped, af), result_buf,
 			result, h_errnop);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "debug.h"
 #include "names.h"
 #include "talk.h"
 
@@ -18,13 +19,30 @@ static void tell_sender(const struct shim_config *config,
 	shim_talk(config, &msg, NULL, 0, SHIM_START_SENDER);
 }
 
-bool shim_name_resolve(const char *name, struct shim_name *out)
+/* Of two names with one address connect() could not tell which one is meant. */
+static bool shares_address(const struct shim_config *config, uint32_t v4)
+{
+	for (size_t i = 0; i < config->map.len; i++)
+		if (config->addresses[i] == v4)
+			return true;
+	return false;
+}
+
+enum shim_known shim_name_resolve(const char *name, struct shim_name *out)
 {
 	const struct shim_config *config = shim_config();
 	const struct hybridge_map_entry *entry;
 
 	if (!shim_match_name(config, name, &out->v4, &entry))
-		return false;
+		return SHIM_NAME_OTHER;
+	if (entry->kind == HYBRIDGE_MAP_SUFFIX &&
+	    shares_address(config, out->v4)) {
+		shim_debug(config,
+			   "look-up failed, another entry has this name's "
+			   "address: change HYBRIDGE_RANGE",
+			   shim_span(name), 0);
+		return SHIM_NAME_SHARES;
+	}
 	out->len = strlen(name);
 	memcpy(out->text, name, out->len);
 	if (out->len > 0 && out->text[out->len - 1] == '.')
@@ -32,7 +50,7 @@ bool shim_name_resolve(const char *name, struct shim_name *out)
 	out->text[out->len] = '\0';
 	if (entry->kind == HYBRIDGE_MAP_SUFFIX)
 		tell_sender(config, out);
-	return true;
+	return SHIM_NAME_MAPPED;
 }
 
 static bool ask_sender(const struct shim_config *config, uint32_t v4,
@@ -104,4 +122,11 @@ int shim_hostent_reply(bool fits, struct hostent *entry,
 		return 0;
 	errno = ERANGE;
 	return ERANGE;
+}
+
+int shim_hostent_fail(struct hostent **result, int *h_errnop)
+{
+	*result = NULL;
+	*h_errnop = NO_RECOVERY;
+	return 0;
 }

@@ -20,17 +20,22 @@ struct shim_name {
 	uint32_t v4;
 };
 
+/** enum shim_known - What the map says of a name */
+enum shim_known {
+	SHIM_NAME_OTHER,  /* not mapped: libc's affair */
+	SHIM_NAME_MAPPED, /* has an address */
+	SHIM_NAME_SHARES, /* mapped, but its address is another entry's: the look-up must fail */
+};
+
 /**
  * shim_name_resolve() - Look a name up in the map
  * @name: As the program asked for it; may be NULL
- * @out:  Filled in when it is mapped
+ * @out:  Filled in when it is SHIM_NAME_MAPPED
  *
  * Of a name that a suffix entry matches, the sender is told which address it
  * got: connect() will know only that.
- *
- * Return: Whether it is mapped
  */
-bool shim_name_resolve(const char *name, struct shim_name *out);
+enum shim_known shim_name_resolve(const char *name, struct shim_name *out);
 
 /**
  * shim_name_of_address() - The name that an address was given out for
@@ -87,5 +92,11 @@ bool shim_hostent_fill(struct hostent *out, char *buf, size_t size,
  */
 int shim_hostent_reply(bool fits, struct hostent *entry,
 		       struct hostent **result, int *h_errnop);
+
+/**
+ * shim_hostent_fail() - What a function of the _r form returns for SHIM_NAME_SHARES
+ * Return: 0, with *@result NULL and *@h_errnop NO_RECOVERY
+ */
+int shim_hostent_fail(struct hostent **result, int *h_errnop);
 
 #endif

@@ -58,11 +58,15 @@ SHIM_EXPORT int getaddrinfo(const char *name, const char *service,
 	struct addrinfo own = {.ai_family = AF_UNSPEC};
 	char numeric[SHIM_HOST_SIZE];
 	struct shim_name mapped;
+	enum shim_known known;
 	int ret;
 
 	if (req && req->ai_flags & AI_NUMERICHOST)
 		return libc->getaddrinfo(name, service, req, pai);
-	if (!shim_name_resolve(name, &mapped)) {
+	known = shim_name_resolve(name, &mapped);
+	if (known == SHIM_NAME_SHARES)
+		return EAI_FAIL;
+	if (known == SHIM_NAME_OTHER) {
 		ret = libc->getaddrinfo(name, service, req, pai);
 		if (ret == EAI_NONAME || ret == EAI_AGAIN)
 			shim_suggest(name);

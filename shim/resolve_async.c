@@ -15,6 +15,7 @@
 #include "names.h"
 #include "sys.h"
 
+#define DIGITS    "0123456789abcdef"
 #define MAX_TEXTS 4096
 
 struct text {
@@ -64,14 +65,21 @@ static const char *keep(const char *text)
 
 static void replace_name(struct gaicb *request)
 {
+	/* A label of 64 characters: no resolver asks anybody for such a name. */
+	static const char impossible[] = DIGITS DIGITS DIGITS DIGITS;
 	const struct addrinfo *hints = request->ar_request;
 	struct hybridge_ip ip = {.family = 4};
 	char text[HYBRIDGE_IP_TEXT];
 	struct shim_name name;
 	const char *kept_text;
+	enum shim_known known;
 
-	if ((hints && hints->ai_flags & AI_NUMERICHOST) ||
-	    !shim_name_resolve(request->ar_name, &name))
+	if (hints && hints->ai_flags & AI_NUMERICHOST)
+		return;
+	known = shim_name_resolve(request->ar_name, &name);
+	if (known == SHIM_NAME_SHARES)
+		request->ar_name = impossible;
+	if (known != SHIM_NAME_MAPPED)
 		return;
 	for (unsigned int i = 0; i < 4; i++)
 		ip.bytes[i] = (uint8_t)(name.v4 >> (24 - 8 * i));

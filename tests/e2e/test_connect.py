@@ -6,7 +6,7 @@ import contextlib
 import clients
 import delay
 import servers
-from harness import SLOWNESS, World, main, until
+from harness import PYTHON, SLOWNESS, World, main, until
 
 QUICK = "2s"
 
@@ -84,6 +84,32 @@ def test_a_port_that_is_not_mapped_is_refused_at_once():
             seen = clients.outcome(app, kind, "db.corp", 5433)
             assert seen["errno"] == "ECONNREFUSED", f"{kind}: {seen}"
         assert target.accepted == 0, target.accepted
+
+
+SHARING = """
+import errno, itertools, socket
+def address(name):
+    return socket.gethostbyname(name)
+def dial(at):
+    with socket.socket() as s:
+        print(errno.errorcode.get(s.connect_ex((at, 5432))), flush=True)
+first = address("x.a.corp")
+dial(first)
+dial(next(at for i in itertools.count() if (at := address(f"h{i}.b.corp")) == first))
+"""
+
+
+def test_an_address_that_two_names_share_leads_to_neither_service():
+    with servers.echo() as one, servers.echo() as other, World() as world:
+        relay = world.relay(["a", "b"])
+        world.agent(relay, {"a": one.at, "b": other.at})
+        hosts = {"a": "*.a.corp:5432", "b": "*.b.corp:5432"}
+        app = world.app(relay, hosts, HYBRIDGE_RANGE="127.99.1.0/24")
+        sender = app.sender()
+        program = app.run([PYTHON, "-c", SHARING], seconds=20)
+        assert program.out.split() == ["None", "ECONNREFUSED"], program.out
+        assert (one.accepted, other.accepted) == (1, 0)
+        until(lambda: "two names share one address" in sender.err, "a warning")
 
 
 def test_what_is_not_mapped_goes_straight_to_the_kernel():

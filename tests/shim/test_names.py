@@ -2,12 +2,13 @@
 """Name look-ups under the shim: mapped names, and all others."""
 
 import ipaddress
+import itertools
 import os
 import shutil
 import textwrap
 
 from fake_sender import NAME, UNKNOWN, FakeSender
-from harness import TOOLS, address, finish, place
+from harness import TOOLS, address, client, finish, place
 
 import tap
 
@@ -186,6 +187,29 @@ def test_a_name_of_a_suffix_reaches_the_sender_by_its_address():
         far.sendall(b"yes")
         assert finish(client) == "yes"
         far.close()
+
+
+def test_a_name_of_a_suffix_that_has_another_entrys_address_is_not_found():
+    shared = address("db.corp")
+    name = next(n for n in (f"h{i}.sub.corp" for i in itertools.count()) if address(n) == shared)
+    with place() as here, FakeSender(here.socket) as sender:
+        program = client(
+            here,
+            """
+    try:
+        print(socket.getaddrinfo(sys.argv[1], 7000))
+    except socket.gaierror as e:
+        print(e.errno == socket.EAI_FAIL)
+    print(socket.gethostbyname("db.corp"))
+    """,
+            name,
+        )
+        assert finish(program).split() == ["True", shared]
+        got = lines(here.tool("names", name))
+        assert got[:2] == ["by_name: h_errno 3", "by_name2: h_errno 3"], got # NO_RECOVERY
+        assert not any(shared in line or name in line for line in got), got
+        assert sender.others == []
+        assert f"change HYBRIDGE_RANGE: {name}" in here.log()
 
 
 def test_reverse_lookups_give_the_name_back():

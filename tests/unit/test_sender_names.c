@@ -38,6 +38,21 @@ static void the_last_name_of_an_address_counts(void **state)
 	names_free(&names);
 }
 
+static void an_address_that_two_names_share_has_none_for_good(void **state)
+{
+	struct names names = {0};
+
+	(void)state;
+	names_share(&names, 1);
+	assert_int_equal(names_remember(&names, 1, "a.corp"), 0);
+	names_share(&names, 1);
+	assert_null(names_find(&names, 1));
+	assert_int_equal(names_remember(&names, 1, "a.corp"), 0);
+	assert_null(names_find(&names, 1));
+	assert_int_equal(names_count(&names), 1);
+	names_free(&names);
+}
+
 static void
 a_full_table_drops_the_name_that_was_not_used_for_longest(void **state)
 {
@@ -68,6 +83,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_is_found_by_its_address),
 		cmocka_unit_test(the_last_name_of_an_address_counts),
+		cmocka_unit_test(
+			an_address_that_two_names_share_has_none_for_good),
 		cmocka_unit_test(
 			a_full_table_drops_the_name_that_was_not_used_for_longest),
 	};
