@@ -9,7 +9,25 @@ _Static_assert(HYBRIDGE_LOCAL_FIXED == 36, "both ends agree on the layout");
 
 size_t hybridge_local_size(const struct hybridge_local_msg *msg)
 {
-	return HYBRIDGE_LOCAL_FIXED + msg->host_len;
+	return HYBRIDGE_LOCAL_FIXED + msg->host_len + msg->file_len;
+}
+
+size_t hybridge_local_take_file(struct hybridge_local_packet *packet,
+				size_t len,
+				char file[static HYBRIDGE_LOCAL_FILE_MAX])
+{
+	const char *bytes = (const char *)packet;
+	size_t file_len = packet->msg.file_len;
+
+	file[0] = '\0';
+	if (len < HYBRIDGE_LOCAL_FIXED || file_len >= HYBRIDGE_LOCAL_FILE_MAX ||
+	    packet->msg.kind != HYBRIDGE_LOCAL_CONNECT ||
+	    len != hybridge_local_size(&packet->msg))
+		return len;
+	memcpy(file, bytes + len - file_len, file_len);
+	file[file_len] = '\0';
+	packet->msg.file_len = 0;
+	return len - file_len;
 }
 
 static const char *check_by_kind(const struct hybridge_local_msg *msg)
@@ -40,7 +58,7 @@ const char *hybridge_local_valid(struct hybridge_local_msg *msg, size_t len)
 		return "shorter than its fixed part";
 	if (msg->magic != HYBRIDGE_LOCAL_MAGIC)
 		return "another version's message";
-	if (msg->host_len >= sizeof(msg->host) ||
+	if (msg->host_len >= sizeof(msg->host) || msg->file_len > 0 ||
 	    len != hybridge_local_size(msg))
 		return "length and host name do not match";
 	if (msg->host_len > 0 && memchr(msg->host, '\0', msg->host_len))

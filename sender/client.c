@@ -284,7 +284,7 @@ static void refuse_exhausted(struct sender *sender,
 }
 
 static void dispatch(struct client *client, struct hybridge_local_msg *msg,
-		     const int *fds, size_t num_fds)
+		     const char *file, const int *fds, size_t num_fds)
 {
 	struct sender *sender = client->sender;
 
@@ -292,7 +292,7 @@ static void dispatch(struct client *client, struct hybridge_local_msg *msg,
 		if (client->on_spare)
 			refuse_exhausted(sender, msg, fds, num_fds);
 		else
-			request_start(sender, msg, fds, num_fds);
+			request_start(sender, msg, file, fds, num_fds);
 		client_drop(client);
 		return;
 	}
@@ -381,8 +381,9 @@ static void receive(struct client *client)
 		char buf[CMSG_SPACE(HYBRIDGE_LOCAL_MAX_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct hybridge_local_msg msg;
-	struct iovec iov = {&msg, sizeof(msg)};
+	struct hybridge_local_packet packet;
+	char file[HYBRIDGE_LOCAL_FILE_MAX];
+	struct iovec iov = {&packet, sizeof(packet)};
 	struct msghdr header = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -391,7 +392,7 @@ static void receive(struct client *client)
 	};
 	int fds[HYBRIDGE_LOCAL_MAX_FDS];
 	const char *wrong;
-	size_t num_fds;
+	size_t num_fds, len;
 	ssize_t n;
 
 	if (!make_room(client)) {
@@ -411,7 +412,8 @@ static void receive(struct client *client)
 		return;
 	}
 	num_fds = take_fds(&header, fds);
-	wrong = hybridge_local_valid(&msg, (size_t)n);
+	len = hybridge_local_take_file(&packet, (size_t)n, file);
+	wrong = hybridge_local_valid(&packet.msg, len);
 	if (wrong) {
 		hybridge_log(HYBRIDGE_LOG_WARNING, "request not understood",
 			     HYBRIDGE_STR("error", wrong),
@@ -425,7 +427,7 @@ static void receive(struct client *client)
 	/* The kernel had no descriptors left to give us some of them. */
 	if (header.msg_flags & MSG_CTRUNC)
 		client->on_spare = true;
-	dispatch(client, &msg, fds, num_fds);
+	dispatch(client, &packet.msg, file, fds, num_fds);
 }
 
 static void on_client(struct hybridge_source *source, uint32_t events)

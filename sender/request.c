@@ -29,6 +29,7 @@
 
 #include <hybridge/log.h>
 
+#include "origin.h"
 #include "relay_dial.h"
 #include "request_make.h"
 #include "request_report.h"
@@ -514,7 +515,9 @@ static void admit(struct request *request, enum route_found found,
 		request_explain_unmapped(request, found, &err);
 	sender->unmapped += found != ROUTE_FOUND;
 	if (err.code != HYBRIDGE_OK) {
-		fail(request, ECONNREFUSED, 0, NULL, &err);
+		fail(request,
+		     err.code == HYBRIDGE_EDENIED ? EACCES : ECONNREFUSED, 0,
+		     NULL, &err);
 		return;
 	}
 	if (route_token_ready(route) && route->dialing < ROUTE_DIALS_MAX) {
@@ -527,9 +530,9 @@ static void admit(struct request *request, enum route_found found,
 		set_tick(request, FIRST_LOOK_MS);
 }
 
-void request_start_refused(struct sender *sender,
-			   const struct hybridge_local_msg *msg, const int *fds,
-			   size_t num_fds, const struct hybridge_error *why)
+static void start(struct sender *sender, const struct hybridge_local_msg *msg,
+		  const char *file, const int *fds, size_t num_fds,
+		  const struct hybridge_error *why)
 {
 	struct hybridge_error bad_hold = {0};
 	struct hold hold = HOLD_NONE;
@@ -565,15 +568,26 @@ void request_start_refused(struct sender *sender,
 	request->cookie = cookie;
 	request->route = found == ROUTE_FOUND ? &sender->routes[index] : NULL;
 	request_enter(request);
-	admit(request, found, why->code != HYBRIDGE_OK ? why : &bad_hold);
+	if (why->code != HYBRIDGE_OK)
+		bad_hold = *why;
+	else if (request->route && bad_hold.code == HYBRIDGE_OK)
+		origin_check(sender, msg, file, index, &bad_hold);
+	admit(request, found, &bad_hold);
 }
 
 void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
-		   const int *fds, size_t num_fds)
+		   const char *file, const int *fds, size_t num_fds)
 {
 	static const struct hybridge_error nothing = {0};
 
-	request_start_refused(sender, msg, fds, num_fds, &nothing);
+	start(sender, msg, file, fds, num_fds, &nothing);
+}
+
+void request_start_refused(struct sender *sender,
+			   const struct hybridge_local_msg *msg, const int *fds,
+			   size_t num_fds, const struct hybridge_error *why)
+{
+	start(sender, msg, "", fds, num_fds, why);
 }
 
 void request_reset(struct request *request)

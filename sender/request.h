@@ -85,12 +85,13 @@ struct request {
 /**
  * request_start() - Take over a held connect()
  * @msg: A HYBRIDGE_LOCAL_CONNECT that was found valid
+ * @file: Path of the program's env file, or empty
  * @fds: What came with it; owned by the request from here on
  *
  * The answer is given on the program's socket; failures are logged.
  */
 void request_start(struct sender *sender, const struct hybridge_local_msg *msg,
-		   const int *fds, size_t num_fds);
+		   const char *file, const int *fds, size_t num_fds);
 
 /**
  * request_start_refused() - The same for one that cannot be served

@@ -82,6 +82,14 @@ static int own_failure(const struct shim_config *config,
 	return fail(ECONNREFUSED);
 }
 
+/* The sender may have been started for another file, which means another service. */
+static uint16_t file_len(const struct shim_config *config)
+{
+	size_t len = config->env_file ? strlen(config->env_file) : 0;
+
+	return len < HYBRIDGE_LOCAL_FILE_MAX ? (uint16_t)len : 0;
+}
+
 static int hold_and_connect(const struct shim_config *config, int fd,
 			    const struct shim_socket *socket,
 			    const struct shim_target *target)
@@ -96,6 +104,7 @@ static int hold_and_connect(const struct shim_config *config, int fd,
 
 	if (ret < 0)
 		return own_failure(config, target, -ret);
+	msg.file_len = file_len(config);
 	if (hold.is_early)
 		msg.flags = HYBRIDGE_LOCAL_EARLY;
 	else

@@ -73,18 +73,22 @@ int shim_talk_connect(const struct shim_config *config)
 }
 
 static int send_message(int fd, const struct hybridge_local_msg *msg,
-			const int *fds, size_t num_fds)
+			const char *file, const int *fds, size_t num_fds)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int) * HYBRIDGE_LOCAL_MAX_FDS)];
 		struct cmsghdr align;
 	} control = {.buf = {0}};
-	struct iovec iov = {.iov_len = hybridge_local_size(msg)};
-	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct iovec iov[2] = {
+		{.iov_len = hybridge_local_size(msg) - msg->file_len},
+		{.iov_len = msg->file_len},
+	};
+	struct msghdr header = {.msg_iov = iov, .msg_iovlen = 2};
 	int64_t give_up = sys_now_ms() + SHIM_TALK_MS;
 
 	/* sendmsg() does not write to what it sends. */
-	memcpy(&iov.iov_base, &msg, sizeof(iov.iov_base));
+	memcpy(&iov[0].iov_base, &msg, sizeof(iov[0].iov_base));
+	memcpy(&iov[1].iov_base, &file, sizeof(iov[1].iov_base));
 	if (num_fds > 0) {
 		size_t len = num_fds * sizeof(*fds);
 
@@ -129,7 +133,7 @@ int shim_talk(const struct shim_config *config,
 		fd = shim_spawn(config);
 	if (fd < 0)
 		return fd;
-	ret = send_message(fd, msg, fds, num_fds);
+	ret = send_message(fd, msg, config->env_file, fds, num_fds);
 	sys_close(fd);
 	return ret;
 }
@@ -165,7 +169,7 @@ int shim_ask(const struct shim_config *config, struct hybridge_local_msg *msg)
 
 	if (fd < 0)
 		return fd;
-	ret = send_message(fd, msg, NULL, 0);
+	ret = send_message(fd, msg, NULL, NULL, 0);
 	if (ret == 0)
 		ret = receive_answer(fd, msg);
 	sys_close(fd);

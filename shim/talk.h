@@ -29,7 +29,7 @@ struct hybridge_local_msg shim_message(enum hybridge_local_kind kind,
 /**
  * shim_talk() - Connect to the sender and send one message
  * @config:  The configuration
- * @msg:     The message
+ * @msg:     The message; with a file_len, the configuration's env_file follows it
  * @fds:     Descriptors that go with it, or NULL
  * @num_fds: At most HYBRIDGE_LOCAL_MAX_FDS
  * @start:   What to do when no sender listens

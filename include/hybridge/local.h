@@ -29,6 +29,8 @@
 
 #define HYBRIDGE_LOCAL_MAGIC   0x68796231u /* "hyb1": changes with the layout */
 #define HYBRIDGE_LOCAL_MAX_FDS 3
+#define HYBRIDGE_LOCAL_FILE_MAX \
+	4096 /* more than a path of file_len bytes has */
 #define HYBRIDGE_VERDICT_MAGIC 0x48590000u
 
 enum hybridge_local_kind {
@@ -57,7 +59,11 @@ enum hybridge_local_flags {
  *            the address that the program asked for; PEER: the socket's local address
  * @addr_port: PEER: the socket's local port
  *
- * Followed by @host_len bytes of host name (at most 255), not terminated.
+ * @file_len: CONNECT: bytes of the path of the program's env file that follow the
+ *            host name; 0 when there is none, as from older libraries
+ *
+ * Followed by @host_len bytes of host name (at most 255) and @file_len of the path,
+ * neither of them terminated.
  */
 struct hybridge_local_msg {
 	uint32_t magic;
@@ -68,8 +74,15 @@ struct hybridge_local_msg {
 	uint16_t addr_port;
 	int32_t detail;
 	struct hybridge_ip addr;
-	uint8_t unused[3];
+	uint8_t unused;
+	uint16_t file_len;
 	char host[256];
+};
+
+/** struct hybridge_local_packet - Room for any message */
+struct hybridge_local_packet {
+	struct hybridge_local_msg msg;
+	char more[HYBRIDGE_LOCAL_FILE_MAX];
 };
 
 #define HYBRIDGE_LOCAL_FIXED offsetof(struct hybridge_local_msg, host)
@@ -78,6 +91,18 @@ struct hybridge_local_msg {
  * hybridge_local_size() - Bytes of a message on the wire
  */
 size_t hybridge_local_size(const struct hybridge_local_msg *msg);
+
+/**
+ * hybridge_local_take_file() - Take the path of the env file off a message's end
+ * @packet: As received; without a path afterwards
+ * @len:    Bytes received
+ * @file:   Set to the path, NUL-terminated; empty when there is none
+ *
+ * Return: Bytes that are left, for hybridge_local_valid(), which finds what is wrong
+ */
+size_t hybridge_local_take_file(struct hybridge_local_packet *packet,
+				size_t len,
+				char file[static HYBRIDGE_LOCAL_FILE_MAX]);
 
 /**
  * hybridge_local_valid() - Check a message that was received

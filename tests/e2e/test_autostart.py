@@ -85,6 +85,25 @@ def test_relative_paths_in_the_environment_start_where_the_program_does():
         assert json.loads(program.out)["echo"], program.out
 
 
+def test_a_sender_of_another_file_does_not_serve_what_that_file_does_not_mean():
+    with servers.echo() as target, World() as world:
+        relay = world.relay(["staging", "production"])
+        world.agent(relay, {"staging": target.at, "production": target.at})
+        staging = world.app(relay, {"staging": "db.corp:5432"})
+        same = world.app(relay, {"staging": "db.corp:5432 more.corp:1"}, HYBRIDGE_SOCKET=staging.socket)
+        other = world.app(relay, {"production": "db.corp:5432"}, HYBRIDGE_SOCKET=staging.socket)
+        hosts = {"HYBRIDGE_DB_HOSTS": "db.corp:5432", "HYBRIDGE_SOCKET": staging.socket}
+        clients.expect_echo(staging, "db.corp", 5432)
+        clients.expect_echo(same, "db.corp", 5432)
+        clients.expect_verdict(other, "db.corp", 5432, "EACCES")
+        with open(staging.socket + ".log", encoding="utf-8") as log:
+            assert any(staging.path in line and other.path in line for line in log)
+        # A file of hosts alone, whose credentials only the sender has.
+        same.path = world.write_env("hosts.env", **hosts)
+        clients.expect_echo(same, "db.corp", 5432)
+        only_sender(world)
+
+
 def settings_of(app):
     with open(app.path, encoding="utf-8") as file:
         return dict(line.rstrip("\n").replace("'", "").split("=", 1) for line in file)

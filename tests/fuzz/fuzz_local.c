@@ -9,13 +9,18 @@
 
 static void check_message(struct fuzz_input in)
 {
+	struct hybridge_local_packet packet;
 	struct hybridge_local_msg msg;
-	size_t len = in.size < sizeof(msg) ? in.size : sizeof(msg);
+	char file[HYBRIDGE_LOCAL_FILE_MAX];
+	size_t len = in.size < sizeof(packet) ? in.size : sizeof(packet);
 
 	/* What was not received holds anything. */
-	memset(&msg, 0xa5, sizeof(msg));
+	memset(&packet, 0xa5, sizeof(packet));
 	if (len > 0)
-		memcpy(&msg, in.data, len);
+		memcpy(&packet, in.data, len);
+	len = hybridge_local_take_file(&packet, len, file);
+	MUST(strlen(file) < sizeof(file));
+	msg = packet.msg;
 	if (hybridge_local_valid(&msg, len))
 		return;
 	MUST(msg.magic == HYBRIDGE_LOCAL_MAGIC);

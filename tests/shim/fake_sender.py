@@ -22,7 +22,7 @@ MAGIC = 0x68796231
 VERDICT = 0x48590000
 CONNECT, NAME, PEER, STATUS, REFUSED, UNKNOWN = range(1, 7)
 EARLY = 1
-FIXED = struct.Struct("=IBBHHHiB16s3x")
+FIXED = struct.Struct("=IBBHHHiB16sxH")
 
 TCP_USER_TIMEOUT = 18
 TCP_SYN_SENT = 2
@@ -36,7 +36,7 @@ def pack(kind, host=b"", port=0, addr=None, detail=0, flags=0):
         family, raw = ip.version, ip.packed.ljust(16, b"\0")
     return (
         FIXED.pack(
-            MAGIC, kind, flags, port, len(host), 0, detail, family, raw
+            MAGIC, kind, flags, port, len(host), 0, detail, family, raw, 0
         )
         + host
     )
@@ -56,10 +56,12 @@ class Message:
             self.detail,
             family,
             raw,
+            file_len,
         ) = FIXED.unpack_from(data)
         assert magic == MAGIC, hex(magic)
-        self.host = data[FIXED.size :].decode()
-        assert len(self.host) == host_len
+        self.host = data[FIXED.size : FIXED.size + host_len].decode()
+        self.file = data[FIXED.size + host_len :].decode()
+        assert (len(self.host), len(self.file)) == (host_len, file_len)
         self.addr = None
         if family:
             raw = raw[: 4 if family == 4 else 16]
@@ -188,7 +190,7 @@ class FakeSender:
                 self._take(connection)
 
     def _take(self, connection):
-        data, fds, _, _ = socket.recv_fds(connection, 512, 3)
+        data, fds, _, _ = socket.recv_fds(connection, 8192, 3)
         if not data:
             return
         message = Message(data, fds, connection)

@@ -81,7 +81,7 @@ static inline void sender_ask(struct sender_fixture *sf, struct held *held,
 
 	snprintf(msg.host, sizeof(msg.host), "%s", host);
 	held_close_ours(held);
-	request_start(sf->sender, &msg, fds, n);
+	request_start(sf->sender, &msg, "", fds, n);
 }
 
 /** sender_held() - A held connect() for @host:@port, under way */

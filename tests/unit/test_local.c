@@ -56,6 +56,32 @@ static void sound_messages_pass_and_their_host_is_terminated(void **state)
 	}
 }
 
+static void a_path_behind_the_host_is_taken_off(void **state)
+{
+	static const char path[] = "/etc/app.env";
+	struct hybridge_local_packet packet = {
+		.msg = message(HYBRIDGE_LOCAL_CONNECT, 4, "db.corp")};
+	struct hybridge_local_msg *msg = &packet.msg;
+	char file[HYBRIDGE_LOCAL_FILE_MAX];
+	size_t len;
+
+	(void)state;
+	msg->file_len = sizeof(path) - 1;
+	memcpy(msg->host + msg->host_len, path, sizeof(path) - 1);
+	len = hybridge_local_size(msg);
+	assert_int_equal(hybridge_local_take_file(&packet, len - 1, file),
+			 len - 1);
+	assert_string_equal(file, "");
+	assert_non_null(hybridge_local_valid(msg, len - 1));
+	assert_non_null(hybridge_local_valid(msg, len));
+	len = hybridge_local_take_file(&packet, len, file);
+	assert_string_equal(file, path);
+	assert_null(hybridge_local_valid(msg, len));
+	assert_string_equal(msg->host, "db.corp");
+	assert_int_equal(hybridge_local_take_file(&packet, len, file), len);
+	assert_string_equal(file, "");
+}
+
 static void the_size_counts_the_host_name(void **state)
 {
 	struct hybridge_local_msg msg =
@@ -182,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			sound_messages_pass_and_their_host_is_terminated),
+		cmocka_unit_test(a_path_behind_the_host_is_taken_off),
 		cmocka_unit_test(the_size_counts_the_host_name),
 		cmocka_unit_test(unsound_messages_are_refused_with_a_reason),
 		cmocka_unit_test(
