@@ -382,7 +382,9 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 	control->dial = NULL;
 	if (!conn) {
 		cause = *err;
-		control_explain_dial(&control->connection.relay, &cause);
+		control_explain_dial(&control->connection.relay,
+				     control->agent->config.proxy != NULL,
+				     &cause);
 		fail(control, &cause);
 		return;
 	}

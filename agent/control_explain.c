@@ -5,13 +5,16 @@
 
 #include <hybridge/ws.h>
 
-void control_explain_dial(const struct hybridge_connstr *relay,
+void control_explain_dial(const struct hybridge_connstr *relay, bool proxied,
 			  struct hybridge_error *err)
 {
 	hybridge_hint(err,
 		      "check the name, and that %s:%u can be reached from "
-		      "here, or set HYBRIDGE_PROXY",
-		      relay->host, relay->port);
+		      "here%s",
+		      relay->host, relay->port,
+		      proxied ? " by way of the proxy of HYBRIDGE_PROXY or "
+				"HTTPS_PROXY (NO_PROXY goes past it)"
+			      : ", or set HYBRIDGE_PROXY");
 }
 
 void control_explain_upgrade(const struct hybridge_connstr *relay,

@@ -4,14 +4,18 @@
 #ifndef AGENT_CONTROL_EXPLAIN_H
 #define AGENT_CONTROL_EXPLAIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <hybridge/connstr.h>
 #include <hybridge/error.h>
 #include <hybridge/upgrade.h>
 
-/** control_explain_dial() - The relay was not reached: adds what to do to @err */
-void control_explain_dial(const struct hybridge_connstr *relay,
+/**
+ * control_explain_dial() - The relay was not reached: adds what to do to @err
+ * @proxied: Whether a proxy is configured
+ */
+void control_explain_dial(const struct hybridge_connstr *relay, bool proxied,
 			  struct hybridge_error *err);
 
 /** control_explain_upgrade() - The relay did not let us listen */

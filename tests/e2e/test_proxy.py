@@ -92,6 +92,16 @@ def test_a_wrong_password_is_named_and_not_shown():
         assert target.accepted == 0
 
 
+def test_nobody_is_told_to_set_a_proxy_that_is_set():
+    with World() as world, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and nobody listens
+        relay = world.relay(["db"])
+        agent = world.agent(relay, {"db": ("127.0.0.1", 9)}, ready=False,
+                            HYBRIDGE_PROXY="http://127.0.0.1:%d" % closed.getsockname()[1])
+        line = agent.wait_log("control channel down.*by way of the proxy")
+        assert "or set HYBRIDGE_PROXY" not in line, line
+
+
 def test_the_environments_proxy_is_used_but_not_for_those_in_no_proxy():
     with world_with_proxy() as (world, proxy, relay, target):
         path = world.agent(relay, {"db": target.at}).argv[-1]
