@@ -93,14 +93,18 @@ int hybridge_file_check_private(const struct hybridge_file *file,
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
 			      "%s: %s (mode %04o) and holds a key", file->path,
 			      how, (unsigned int)file->mode);
-		if (file->uid == 0)
+		/* Root's own, which we read by a right that 0600 would take. */
+		if (file->uid != geteuid())
 			hybridge_hint(err,
-				      "chmod 0640 %s && chgrp hybridge %s "
+				      "chown it to this user and chmod 0600 %s "
 				      "(where it cannot be changed: "
 				      "HYBRIDGE_ALLOW_OPEN_FILES=1)",
-				      file->path, file->path);
+				      file->path);
 		else
-			hybridge_hint(err, "chmod 0600 %s", file->path);
+			hybridge_hint(err,
+				      "chmod 0600 %s (where it cannot be "
+				      "changed: HYBRIDGE_ALLOW_OPEN_FILES=1)",
+				      file->path);
 		return -1;
 	}
 	if (file->uid != 0 && file->uid != geteuid()) {
