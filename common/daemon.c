@@ -25,6 +25,7 @@ static struct {
 	bool stopping;
 } signals = {.source = {.fd = -1}};
 
+/* Without --activated and --one-run, which our own programs give to the sender. */
 static void print_help(const char *prog, const char *about)
 {
 	printf("Usage: %s [-f FILE] [--ready-fd N]\n\n%s\n\n"
@@ -32,10 +33,12 @@ static void print_help(const char *prog, const char *about)
 	       "$HYBRIDGE_ENV)\n"
 	       "      --ready-fd N   write one line to descriptor N when "
 	       "ready\n"
-	       "      --activated    descriptor 3 is the listening socket\n"
-	       "      --one-run      remove the socket's folder in the end\n"
 	       "  -h, --help         show this\n"
-	       "  -V, --version      show the version\n",
+	       "  -V, --version      show the version\n\n"
+	       "Exit status: 0 after SIGTERM or SIGINT, 64 wrong command line, "
+	       "71 the system\n"
+	       "refused, 75 another sender has the socket, 77 access denied, "
+	       "78 wrong configuration.\n",
 	       prog, about);
 }
 

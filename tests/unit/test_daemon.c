@@ -183,6 +183,8 @@ static void help_and_version_are_printed_and_end_well(void **state)
 			assert_non_null(strstr(text, "Does things."));
 			assert_non_null(strstr(text, "--config"));
 			assert_non_null(strstr(text, "--ready-fd"));
+			assert_non_null(strstr(text, "78 wrong config"));
+			assert_null(strstr(text, "--one-run"));
 		} else {
 			assert_non_null(strstr(text, HYBRIDGE_VERSION "\n"));
 		}
