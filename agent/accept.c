@@ -385,19 +385,29 @@ static void on_rendezvous_ready(void *owner, struct hybridge_conn *conn)
 	stream->rendezvous = NULL;
 }
 
+static void explain_dial(struct hybridge_error *err, int os_errno,
+			 const char *hint)
+{
+	bool lacks_descriptors = os_errno == EMFILE || os_errno == ENFILE;
+
+	hybridge_hint(err, "%s",
+		      lacks_descriptors ? "raise the limit on open files: "
+					  "LimitNOFILE= or ulimit -Hn"
+					: hint);
+}
+
 static void on_rendezvous(void *owner, struct hybridge_conn *conn, int os_errno,
 			  const struct hybridge_error *err)
 {
 	struct stream *stream = owner;
 	struct hybridge_error cause;
 
-	(void)os_errno;
 	stream->rendezvous_dial = NULL;
 	if (!conn) {
 		cause = *err;
-		hybridge_hint(&cause, "the relay names this host for the "
-				      "stream: it must be reachable from here, "
-				      "too");
+		explain_dial(&cause, os_errno,
+			     "the relay names this host for the stream: it "
+			     "must be reachable from here, too");
 		fail(stream, "rendezvous not reached", &cause);
 		return;
 	}
@@ -454,13 +464,9 @@ static void on_target(void *owner, struct hybridge_conn *conn, int os_errno,
 	} else {
 		stream->target_errno = os_errno ? os_errno : ECONNREFUSED;
 		cause = *err;
-		if (os_errno == EMFILE || os_errno == ENFILE)
-			hybridge_hint(&cause, "raise the limit on open files: "
-					      "LimitNOFILE= or ulimit -Hn");
-		else
-			hybridge_hint(&cause,
-				      "check HYBRIDGE_*_TARGET, and that the "
-				      "service runs");
+		explain_dial(&cause, os_errno,
+			     "check HYBRIDGE_*_TARGET, and that the service "
+			     "runs");
 		log_failure(stream, "target not reached", &cause);
 	}
 	answer_if_decided(stream);

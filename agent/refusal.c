@@ -23,6 +23,11 @@ struct refusal refusal_of(int os_errno)
 	case ECONNREFUSED:
 		return (struct refusal){502, "hybridge ECONNREFUSED: the "
 					     "target refused the connection"};
+	case EMFILE:
+	case ENFILE:
+		return (struct refusal){502, "hybridge ECONNREFUSED: the agent "
+					     "has too many files open, see its "
+					     "LimitNOFILE"};
 	default:
 		return (struct refusal){502, "hybridge ECONNREFUSED: the agent "
 					     "could not connect to the target"};
