@@ -197,6 +197,24 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
 	return 0;
 }
 
+/* Who was not answered yet may be a stranger, and has no claim to a window's worth of memory. */
+static bool is_too_early(const struct hybridge_h2 *session,
+			 const struct h2_stream *stream, size_t len)
+{
+	return session->args.is_server && !stream->is_answered &&
+	       stream->stash.len + stream->lent_len + len > H2_EARLY_MAX;
+}
+
+static void refuse_early(nghttp2_session *ng, struct h2_stream *stream)
+{
+	/* Of what came with it, the rest is on its way here. */
+	if (!stream->is_early)
+		(void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE,
+						stream->id,
+						NGHTTP2_ENHANCE_YOUR_CALM);
+	stream->is_early = true;
+}
+
 static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
 		   const uint8_t *bytes, size_t len, void *data)
 {
@@ -213,7 +231,9 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
 	stream = get(ng, id);
 	/* The sum of the streams' windows is the bound; this one is no limit. */
 	nghttp2_session_consume_connection(ng, len);
-	if (stream)
+	if (stream && is_too_early(session, stream, len))
+		refuse_early(ng, stream);
+	else if (stream)
 		h2_stream_came(stream,
 			       session->chunk->bytes +
 				       (bytes - session->chunk->bytes),

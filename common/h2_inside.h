@@ -27,6 +27,7 @@
  */
 #define H2_FRAME_MAX   ((uint32_t)64 * 1024 - HYBRIDGE_CONN_HEADER)
 #define H2_WINDOW      ((int32_t)256 * 1024) /* of a stream, to begin with */
+#define H2_EARLY_MAX   ((size_t)16 * 1024)   /* before a request is answered */
 #define H2_WINDOW_MAX  ((int32_t)8 << 20)
 #define H2_WINDOWS_MAX ((size_t)64 << 20) /* of all, what is above H2_WINDOW */
 #define H2_HEAD_MAX    HYBRIDGE_HTTP_HEAD_MAX
@@ -134,6 +135,7 @@ struct h2_stream {
 	bool is_unborn; /* until h2_stream_born() */
 	bool is_refused;
 	bool is_answered;
+	bool is_early; /* sent too much before it was answered: being reset */
 	bool is_websocket; /* server: what was asked for */
 	bool is_stuck;     /* its owner was told that something is pending */
 	bool has_filled;   /* wrote much since it was flushed last */

@@ -159,6 +159,35 @@ static void what_a_hostile_client_does_ends_its_session_only(void **state)
 	}
 }
 
+/* A refusal may wait in line: meanwhile a stranger must not fill our memory. */
+static void bulk_before_the_answer_breaks_the_stream_only(void **state)
+{
+	static uint8_t data[16384];
+	struct raw raw;
+
+	raw_open(*state, &raw);
+	raw.pair.answer = 0;
+	raw_ask(&raw, 1);
+	raw_ask(&raw, 3);
+	/* As much as may come with the request stays, and is read after the answer. */
+	raw_frame(&raw, 0, 0, 3, data, sizeof(data));
+	FIXTURE_UNTIL(raw.pair.fx, raw.pair.num_opened == 2);
+	for (int i = 0; i < 8; i++)
+		raw_frame(&raw, 0, 0, 1, data, sizeof(data));
+	FIXTURE_UNTIL(raw.pair.fx, raw_has(&raw, RST_STREAM, 1));
+	assert_true(hybridge_conn_hung_up(raw.pair.opened[0]));
+	pair_answer(&raw.pair, raw.pair.opened[1], 200);
+	FIXTURE_UNTIL(raw.pair.fx, raw_has(&raw, 1, 3));
+	/* Answered, it has its window. */
+	for (int i = 0; i < 8; i++)
+		raw_frame(&raw, 0, 0, 3, data, sizeof(data));
+	raw_frame(&raw, PING, 0, 0, "12345678", 8);
+	FIXTURE_UNTIL(raw.pair.fx, raw_has(&raw, PING, 0));
+	assert_false(raw_has(&raw, RST_STREAM, 3));
+	assert_false(raw.pair.server_overs);
+	raw_close(&raw);
+}
+
 static void bytes_beyond_the_window_break_the_stream_only(void **state)
 {
 	struct raw raw;
@@ -446,6 +475,7 @@ int main(void)
 		WITH_WORLD(plain_requests_are_told_apart),
 		WITH_WORLD(requests_that_are_too_large_are_refused),
 		WITH_WORLD(what_a_hostile_client_does_ends_its_session_only),
+		WITH_WORLD(bulk_before_the_answer_breaks_the_stream_only),
 		WITH_WORLD(bytes_beyond_the_window_break_the_stream_only),
 		WITH_WORLD(a_full_session_says_so),
 		WITH_WORLD(nothing_is_asked_of_a_server_without_websockets),
