@@ -34,6 +34,7 @@ struct listener {
 	struct meter *meter;
 	char *host; /* as it was dialled */
 	char *remote;
+	char *token; /* the last that was good; secret */
 	char session[TRACKING_SHORT];
 	char guid[TRACKING_GUID];
 	bool has_id; /* it gave the GUID itself */
@@ -52,6 +53,7 @@ static void listener_free(struct listener *listener)
 		return;
 	free(listener->host);
 	free(listener->remote);
+	hybridge_text_free_secret(listener->token);
 	free(listener);
 }
 
@@ -167,23 +169,44 @@ static void on_expiry(struct hybridge_timer *timer)
 		close_listener(listener, HYBRIDGE_WS_INTERNAL, "out of memory");
 }
 
-static void on_renew(struct listener *listener, const char *token)
+/* What a token is worth by the rules as they are now; false: its entity has gone. */
+static bool judge(const struct listener *listener, const char *token,
+		  struct auth_result *out)
 {
-	struct relay *relay = listener->relay;
-	const struct entity *entity =
-		entities_get(&relay->entities, listener->meter->entity);
+	const struct relay *relay = listener->relay;
 	struct auth_place place = {
 		.entities = &relay->entities,
-		.entity = entity,
+		.entity =
+			entities_get(&relay->entities, listener->meter->entity),
 		.path = listener->meter->entity,
 		.hosts = (const char *const *)relay->config.hosts,
 		.right = ENTITY_LISTEN,
 	};
+
+	if (!place.entity)
+		return false;
+	auth_check(&place, token, time(NULL), out);
+	return true;
+}
+
+static int keep_token(struct listener *listener, const char *token)
+{
+	char *copy = strdup(token);
+
+	if (!copy)
+		return -1;
+	hybridge_text_free_secret(listener->token);
+	listener->token = copy;
+	return 0;
+}
+
+static void on_renew(struct listener *listener, const char *token)
+{
+	struct relay *relay = listener->relay;
 	struct auth_result result;
 
-	if (!entity)
+	if (!judge(listener, token, &result))
 		return; /* it is being closed: the entity has gone */
-	auth_check(&place, token, time(NULL), &result);
 	if (result.reason != AUTH_OK) {
 		relay->meters.auth_failures[result.reason]++;
 		auth_log_denied("renewal refused", listener->meter->entity,
@@ -193,7 +216,7 @@ static void on_renew(struct listener *listener, const char *token)
 		return;
 	}
 	listener->expiry = result.expiry;
-	if (arm_expiry(listener) != 0) {
+	if (keep_token(listener, token) != 0 || arm_expiry(listener) != 0) {
 		close_listener(listener, HYBRIDGE_WS_INTERNAL, "out of memory");
 		return;
 	}
@@ -259,7 +282,9 @@ static struct listener *listener_new(const struct call *call,
 	listener->remote = strdup(call->remote_address);
 	listener->opened_us = hybridge_loop_now_us(call->relay->loop);
 	tracking_short(call->guid, listener->session);
-	if (listener->meter && listener->host && listener->remote)
+	(void)auth_token(call->head, call->target.query, &listener->token);
+	if (listener->meter && listener->host && listener->remote &&
+	    listener->token)
 		return listener;
 	listener_free(listener);
 	return NULL;
@@ -432,6 +457,28 @@ void listeners_close(struct relay *relay, bool gone_only, uint16_t code,
 		if (!gone_only ||
 		    !entities_get(&relay->entities, listener->meter->entity))
 			close_listener(listener, code, reason);
+	}
+}
+
+void listeners_judge(struct relay *relay)
+{
+	struct listener *listener;
+	struct listener *next;
+	struct auth_result result;
+
+	DL_FOREACH_SAFE (relay->listeners, listener, next) {
+		if (listener->is_leaving ||
+		    !judge(listener, listener->token, &result))
+			continue;
+		/* Its expiry has a time of its own, with a grace. */
+		if (result.reason != AUTH_SIGNATURE &&
+		    result.reason != AUTH_RIGHT)
+			continue;
+		auth_log_denied("listener's key was withdrawn",
+				listener->meter->entity, &result,
+				listener->remote);
+		close_listener(listener, HYBRIDGE_WS_POLICY,
+			       auth_reason_text(result.reason));
 	}
 }
 

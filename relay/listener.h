@@ -22,6 +22,9 @@ void listener_open(const struct call *call);
 void listeners_close(struct relay *relay, bool gone_only, uint16_t code,
 		     const char *reason);
 
+/** listeners_judge() - Close those whose token no rule would sign, or allow, any more: 1008 */
+void listeners_judge(struct relay *relay);
+
 /** listeners_drop() - Drop all of them at once */
 void listeners_drop(struct relay *relay);
 

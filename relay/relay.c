@@ -116,6 +116,7 @@ void relay_reload(struct relay *relay)
 	rendezvous_refuse_gone(relay);
 	listeners_close(relay, true, HYBRIDGE_WS_GOING_AWAY,
 			"The endpoint was deleted");
+	listeners_judge(relay);
 	streams_stop(relay, true);
 }
 

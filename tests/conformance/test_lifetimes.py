@@ -129,6 +129,33 @@ def test_a_reload_cuts_nothing_and_new_keys_count_from_then_on():
         assert not peer.events("l", "closed") and not peer.events("s", "closed")
 
 
+def test_a_reload_closes_the_listeners_whose_key_was_withdrawn_and_no_others():
+    with World() as world:
+        relay = RelayWith(world, ["db", "other"])
+        peer = Peer(world)
+        peer.open("l", url(relay, "db", CONTROL), listen_token(relay))
+        peer.open("other", url(relay, "other", CONTROL), listen_token(relay, "other"))
+        join(peer, relay)
+        path = os.path.join(relay.settings["HYBRIDGE_RELAY_DIR"], "db.env")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        before, relay.rules["db"]["listen"] = relay.rules["db"]["listen"], new_key()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(before, relay.rules["db"]["listen"]))
+        relay.signal(signal.SIGHUP)
+        closed = peer.expect("l", "closed")
+        assert (closed["code"], "invalid signature" in closed["reason"]) == (1008, True), closed
+        relay.wait_log("listener's key was withdrawn.*entity=db")
+        # Its streams go on, as when its token expires; and who has the new key may listen.
+        peer.tell("send", "s", text="still here")
+        assert peer.expect("r", "message")["text"] == "still here"
+        peer.open("m", url(relay, "db", CONTROL), listen_token(relay))
+        relay.signal(signal.SIGHUP)
+        until(lambda: relay.err.count("reloaded") == 2, "the second reload")
+        assert upgrade(world, relay, "/$hc/db?" + CONTROL, "nonsense").status == 401
+        assert not peer.events("m", "closed") and not peer.events("other", "closed")
+
+
 def test_a_reload_that_fails_says_why_and_changes_nothing():
     with World() as world:
         relay = RelayWith(world, ["db"])
