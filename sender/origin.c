@@ -20,8 +20,8 @@ static bool is_another_file(const char *file, const char *own)
 		return false;
 	if (stat(file, &theirs) != 0 || !S_ISREG(theirs.st_mode))
 		return false;
-	return !own || stat(own, &ours) != 0 ||
-	       theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino;
+	return !own || stat(own, &ours) != 0 || theirs.st_dev != ours.st_dev ||
+	       theirs.st_ino != ours.st_ino;
 }
 
 static bool same_service(const struct hybridge_connstr *a,
