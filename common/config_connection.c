@@ -52,12 +52,16 @@ static void fail_from(const struct build *b,
 		hybridge_hint(err, "%s", cause->hint);
 }
 
-/* Trims blanks and newlines that editors and "echo" leave behind. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* UTF-8's */
+
+/* Trims what editors and "echo" leave around it. */
 static char *trim(char *text)
 {
 	static const char blanks[] = " \t\r\n";
 	size_t len;
 
+	if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		text += strlen(BYTE_ORDER_MARK);
 	text += strspn(text, blanks);
 	len = strlen(text);
 	while (len > 0 && strchr(blanks, text[len - 1]))
