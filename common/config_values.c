@@ -18,8 +18,7 @@
 bool config_is_secret(size_t key, const char *value)
 {
 	if (key == CONFIG_CONNECTION || key == CONFIG_CONNECTION_FILE)
-		return strcasestr(value, "SharedAccessKey=") ||
-		       strcasestr(value, "SharedAccessSignature=");
+		return hybridge_text_find_secret(value) != NULL;
 	/* Whoever can change it runs what he likes, and it may hold a secret. */
 	if (key == CONFIG_TOKEN_COMMAND)
 		return true;

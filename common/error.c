@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <hybridge/error.h>
+#include <hybridge/text.h>
 #include <hybridge/utf8.h>
 
 static const int exit_statuses[] = {
@@ -22,6 +23,22 @@ _Static_assert(sizeof(exit_statuses) / sizeof(exit_statuses[0]) ==
 	       "every code has an exit status");
 
 /* Texts may quote what a peer sent, and end on a terminal: keep one line of it. */
+/* Somebody put a connection string where a path or a host belongs: that is quoted, but the key. */
+static void mask_secrets(char *text)
+{
+	const char *found;
+	size_t at = 0;
+
+	while ((found = hybridge_text_find_secret(text + at)) != NULL) {
+		at = (size_t)(found - text);
+		/* A hint may well say where it belongs. */
+		if (strncmp(found, "…", strlen("…")) == 0)
+			continue;
+		for (; text[at] && !strchr(";'", text[at]); at++)
+			text[at] = '*';
+	}
+}
+
 static void format_line(char *to, size_t size, const char *fmt, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
@@ -29,6 +46,7 @@ static void format_line(char *to, size_t size, const char *fmt, va_list args)
 {
 	if (vsnprintf(to, size, fmt, args) < 0)
 		to[0] = '\0';
+	mask_secrets(to);
 	for (char *c = to; *c;) {
 		size_t len = hybridge_utf8_len((unsigned char *)c, strlen(c));
 

@@ -36,3 +36,24 @@ struct hybridge_span hybridge_text_number(uint32_t number,
 	} while (number > 0);
 	return (struct hybridge_span){out + at, end - at};
 }
+
+static const char *value_of(const char *text, const char *key)
+{
+	while ((text = strcasestr(text, key)) != NULL) {
+		text += strlen(key);
+		text += strspn(text, " \t");
+		if (*text == '=')
+			return text + 1;
+	}
+	return NULL;
+}
+
+const char *hybridge_text_find_secret(const char *text)
+{
+	const char *key = value_of(text, "SharedAccessKey");
+	const char *signature = value_of(text, "SharedAccessSignature");
+
+	if (!key || (signature && signature < key))
+		return signature;
+	return key;
+}

@@ -105,4 +105,13 @@ static inline void hybridge_text_free_secret(char *secret)
 	free(secret);
 }
 
+/**
+ * hybridge_text_find_secret() - The key, or signature, of a connection string
+ * @text: Anything
+ *
+ * Return: Where it begins, behind the '=' of SharedAccessKey or SharedAccessSignature in any
+ *         case, with or without blanks before it; NULL: there is none
+ */
+const char *hybridge_text_find_secret(const char *text);
+
 #endif

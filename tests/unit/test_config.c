@@ -233,9 +233,25 @@ static void a_connection_string_may_stand_in_its_own_file(void **state)
 	assert_int_equal(chmod(path, 0644), 0);
 	config = loaded(SQL_HOSTS, env, HYBRIDGE_ROLE_SENDER);
 	assert_string_equal(config.connections[0].relay.entity, "from_file");
+	hybridge_config_free(&config);
+
+	/* An editor's byte order mark. */
+	write_text(secret, "\xef\xbb\xbf"
+			   "Endpoint=sb://ns.test/;SharedAccessKeyName=n;"
+			   "SharedAccessKey=s3cret;EntityPath=from_file");
+	config = loaded(SQL_HOSTS, env, HYBRIDGE_ROLE_SENDER);
+	assert_string_equal(config.connections[0].relay.entity, "from_file");
 	assert_string_equal(config.connections[0].relay.key, "s3cret");
 	hybridge_config_free(&config);
 
+	assert_int_equal(chmod(secret, 0644), 0);
+	expect_failure(
+		env, HYBRIDGE_ROLE_SENDER,
+		"SECRET: readable by everyone (mode 0644) and holds a key",
+		"chmod");
+	/* As the parser takes it, so does the check. */
+	write_text(secret, "Endpoint=sb://ns.test/;SharedAccessKeyName=n;"
+			   "SharedAccessKey =s3cret;EntityPath=e");
 	assert_int_equal(chmod(secret, 0644), 0);
 	expect_failure(
 		env, HYBRIDGE_ROLE_SENDER,

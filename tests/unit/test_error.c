@@ -57,6 +57,29 @@ static void what_is_not_utf8_cannot_break_the_line(void **state)
 	assert_string_equal(err.what, "n?cessaire: d\xc3\xa9j?");
 }
 
+static void a_key_is_never_shown(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *shown;
+	} cases[] = {
+		{"SharedAccessKeyName=a;SharedAccessKey=s3cret;EntityPath=b",
+		 "'SharedAccessKeyName=a;SharedAccessKey=******;EntityPath=b'"},
+		{"sharedaccesskey\t = s3cret", "'sharedaccesskey? =*******'"},
+		{"SharedAccessSignature=SAS sig=x;SharedAccessKey=y",
+		 "'SharedAccessSignature=*********;SharedAccessKey=*'"},
+		{"SharedAccessKey", "'SharedAccessKey'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct hybridge_error err = {0};
+
+		hybridge_fail(&err, HYBRIDGE_ECONFIG, "'%s'", cases[i].text);
+		assert_string_equal(err.what, cases[i].shown);
+	}
+}
+
 static void long_texts_are_cut_and_terminated(void **state)
 {
 	struct hybridge_error err = {0};
@@ -149,6 +172,7 @@ int main(void)
 		cmocka_unit_test(
 			what_a_relay_adds_each_time_makes_no_other_failure),
 		cmocka_unit_test(what_is_not_utf8_cannot_break_the_line),
+		cmocka_unit_test(a_key_is_never_shown),
 		cmocka_unit_test(long_texts_are_cut_and_terminated),
 		cmocka_unit_test(print_shows_what_and_hint),
 		cmocka_unit_test(every_class_has_its_exit_status),
