@@ -5,7 +5,8 @@
  * session is enough until it carries bulk or hundreds of streams: then its TCP connection is
  * what others would wait behind, in its queue or for its losses.  A session that is worn
  * (h2.h) is replaced: the new one is opened at once, for what comes next, and the old one
- * closed when it has no streams; so is one whose connection leads nowhere.  A session without streams for a while is closed.  Who finds no session goes over HTTP/1.1, so a
+ * closed when it has no streams; so is one whose connection leads nowhere.  A session
+ * without streams for a while is closed.  Who finds no session goes over HTTP/1.1, so a
  * relay that stopped to speak HTTP/2 costs nobody a failure.
  */
 #include <hybridge/pool.h>

@@ -514,7 +514,7 @@ static void admit(struct request *request, enum route_found found,
 	if (err.code == HYBRIDGE_OK && found != ROUTE_FOUND)
 		request_explain_unmapped(request, found, &err);
 	sender->unmapped += found != ROUTE_FOUND;
-	if (err.code != HYBRIDGE_OK) {
+	if (err.code != HYBRIDGE_OK || !route) {
 		fail(request,
 		     err.code == HYBRIDGE_EDENIED ? EACCES : ECONNREFUSED, 0,
 		     NULL, &err);

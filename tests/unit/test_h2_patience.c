@@ -13,10 +13,10 @@
 static void minutes_pass(struct fixture *fx)
 {
 	for (int i = 1; i <= MINUTES; i++) {
-		ahead_s += 60 * i;
+		ahead_s += (time_t)60 * i;
 		for (int turn = 0; turn < 3; turn++)
 			take_turn(fx->loop);
-		ahead_s -= 60 * i;
+		ahead_s -= (time_t)60 * i;
 	}
 }
 
