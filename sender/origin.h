@@ -9,6 +9,7 @@
 #include <hybridge/error.h>
 #include <hybridge/local.h>
 
+struct origin;
 struct sender;
 
 /**
@@ -24,8 +25,10 @@ struct sender;
  *
  * @err is set (HYBRIDGE_EDENIED) when they differ, and else left alone.
  */
-void origin_check(const struct sender *sender,
-		  const struct hybridge_local_msg *msg, const char *file,
-		  size_t index, struct hybridge_error *err);
+void origin_check(struct sender *sender, const struct hybridge_local_msg *msg,
+		  const char *file, size_t index, struct hybridge_error *err);
+
+/** origin_free() - Forget the file that was read last.  NULL is fine */
+void origin_free(struct origin *origin);
 
 #endif

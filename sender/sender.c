@@ -11,13 +11,16 @@
 #include <hybridge/tls.h>
 
 #include "local.h"
+#include "origin.h"
 #include "relay_dial.h"
 #include "request.h"
+#include "socket.h"
 #include "warm.h"
 #include <hybridge/endpoint.h>
 
 #define STOP_PATIENCE_MS 5000
 #define LEAVE_AGAIN_MS   1000 /* when somebody else has the lock */
+#define LOG_BOUND_US     1000000
 
 static void on_idle(struct hybridge_timer *timer);
 static void on_patience(struct hybridge_timer *timer);
@@ -133,8 +136,20 @@ static void on_idle(struct hybridge_timer *timer)
 	}
 }
 
+/* Requests are what is logged. */
+static void bound_log(struct sender *sender)
+{
+	int64_t now_us = hybridge_loop_now_us(sender->loop);
+
+	if (now_us - sender->log_bound_us < LOG_BOUND_US)
+		return;
+	sender->log_bound_us = now_us;
+	socket_bound_log();
+}
+
 void sender_changed(struct sender *sender)
 {
+	bound_log(sender);
 	if (sender->stopping) {
 		if (sender->num_requests == 0)
 			hybridge_loop_stop(sender->loop);
@@ -208,6 +223,7 @@ void sender_free(struct sender *sender)
 	}
 	free(sender->routes);
 	names_free(&sender->names);
+	origin_free(sender->origin);
 	SSL_CTX_free(sender->tls);
 	hybridge_config_free(&sender->config);
 	free(sender);

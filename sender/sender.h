@@ -17,6 +17,7 @@
 #include "route.h"
 
 struct local;
+struct origin;
 struct request;
 
 /**
@@ -27,6 +28,7 @@ struct request;
  * @num_requests: Length of the list
  * @unmapped: Requests for a host that no connection has
  * @early: Requests that could not be held: the program was connected before its target
+ * @origin:   The file of another program that was read last, or NULL
  * @local:    The socket that requests come from
  * @since_us: When we started
  * @idle_exit: Whether to leave when nothing has happened for config.idle_exit_ms
@@ -44,8 +46,10 @@ struct sender {
 	uint64_t unmapped;
 	uint64_t early;
 	struct names names;
+	struct origin *origin;
 	struct local *local;
 	int64_t since_us;
+	int64_t log_bound_us; /* when the log's size was looked at */
 	bool idle_exit;
 	bool stopping;
 	struct hybridge_timer idle;

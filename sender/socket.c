@@ -303,11 +303,25 @@ void socket_close(struct socket_file *file)
 	*file = SOCKET_NONE;
 }
 
+/* Whether our standard error is such a file. */
+static bool logs_to_file;
+
+void socket_bound_log(void)
+{
+	struct stat st;
+
+	if (!logs_to_file || fstat(STDERR_FILENO, &st) != 0 ||
+	    st.st_size <= LOG_SIZE_MAX)
+		return;
+	if (ftruncate(STDERR_FILENO, 0) != 0)
+		dprintf(STDERR_FILENO, "hybridge: cannot empty this file: %s\n",
+			strerror(errno));
+}
+
 void socket_log_to_file(int fd)
 {
 	char path[SOCKET_PATH_MAX];
 	char log_path[SOCKET_PATH_MAX + 8];
-	struct stat st;
 	int log;
 
 	path_of(fd, path);
@@ -319,11 +333,8 @@ void socket_log_to_file(int fd)
 		   S_IRUSR | S_IWUSR);
 	if (log < 0)
 		return;
-	if (fstat(log, &st) == 0 && st.st_size > LOG_SIZE_MAX &&
-	    ftruncate(log, 0) != 0)
-		dprintf(log, "hybridge: cannot empty this file: %s\n",
-			strerror(errno));
-	dup2(log, STDERR_FILENO);
+	logs_to_file = dup2(log, STDERR_FILENO) >= 0;
 	if (log != STDERR_FILENO)
 		close(log);
+	socket_bound_log();
 }

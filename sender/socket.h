@@ -92,4 +92,10 @@ void socket_close(struct socket_file *file);
  */
 void socket_log_to_file(int fd);
 
+/**
+ * socket_bound_log() - Empty that file again when it has grown to more than 1 MiB
+ * It is often in memory (/run), and each refused connection is a line of it.
+ */
+void socket_bound_log(void);
+
 #endif

@@ -104,6 +104,20 @@ def test_a_sender_of_another_file_does_not_serve_what_that_file_does_not_mean():
         only_sender(world)
 
 
+def test_its_log_does_not_grow_without_bound():
+    with world_without_sender() as (_, app):
+        clients.expect_echo(app, "db.corp", 5432)
+        log = app.socket + ".log"
+        assert os.path.getsize(log) < 1 << 20
+        os.truncate(log, 2 << 20)
+
+        def is_small_again():
+            clients.expect_echo(app, "db.corp", 5432)
+            return os.path.getsize(log) < 1 << 20
+
+        until(is_small_again, "the log emptied")
+
+
 def settings_of(app):
     with open(app.path, encoding="utf-8") as file:
         return dict(line.rstrip("\n").replace("'", "").split("=", 1) for line in file)
