@@ -122,13 +122,14 @@ int shim_connect(int fd, const struct sockaddr *addr, socklen_t len,
 {
 	const struct shim_config *config = shim_config();
 	struct shim_socket socket;
-	int ret, verdict;
+	int verdict;
 
 	if (!shim_socket_inspect(fd, &socket) ||
 	    socket.domain != addr->sa_family)
 		return shim_libc.connect(fd, addr, len);
 	if (socket.state != TCP_CLOSE) {
-		ret = ask_kernel(fd, socket.domain, target->port);
+		int ret = ask_kernel(fd, socket.domain, target->port);
+
 		if (ret == 0)
 			return ret;
 		if (errno != ENETUNREACH)
