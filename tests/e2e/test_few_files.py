@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """An agent that may open no more files says so, to whom it refuses and in its log."""
 
+import itertools
+import os
 import resource
 
 import clients
@@ -26,7 +28,10 @@ def settled(world, at, http2):
 def allow_no_more(agent):
     """Not one descriptor more than those it has."""
     until(lambda: agent.err.count("session closed") >= 3, "the end of the streams")
-    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (agent.descriptors(),) * 2)
+    numbers = {int(name) for name in os.listdir(f"/proc/{agent.pid}/fd")}
+    # The limit is on numbers, and the lowest free one is taken.
+    lowest_free = next(number for number in itertools.count() if number not in numbers)
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (lowest_free,) * 2)
 
 
 def test_a_program_is_refused_and_its_sender_told_of_the_limit():
