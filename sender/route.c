@@ -38,30 +38,6 @@ const char *route_name_of(const struct hybridge_config *config,
 	return entry->host.text;
 }
 
-/*
- * An address whose name an earlier sender was told, not we: the far side needs no name, so it
- * is enough that all suffixes that have the port lead to one connection.
- */
-static const struct hybridge_map_entry *
-only_suffix(const struct hybridge_map *map, uint16_t port)
-{
-	const struct hybridge_map_entry *found = NULL;
-
-	for (size_t i = 0; i < map->len; i++) {
-		const struct hybridge_map_entry *entry = &map->entries[i];
-		bool has_port = entry->num_ports == 0;
-
-		for (size_t p = 0; p < entry->num_ports; p++)
-			has_port = has_port || entry->ports[p] == port;
-		if (entry->kind != HYBRIDGE_MAP_SUFFIX || !has_port)
-			continue;
-		if (found && found->connection != entry->connection)
-			return NULL;
-		found = entry;
-	}
-	return found;
-}
-
 enum route_found route_find(const struct hybridge_config *config,
 			    const struct names *names,
 			    const struct hybridge_local_msg *msg,
@@ -71,7 +47,6 @@ enum route_found route_find(const struct hybridge_config *config,
 	const char *name = msg->host;
 	size_t len = msg->host_len;
 	bool known = false;
-	uint32_t v4;
 
 	if (len == 0)
 		name = route_name_of(config, names, &msg->addr, &len);
@@ -85,9 +60,6 @@ enum route_found route_find(const struct hybridge_config *config,
 		hybridge_ip_format(&msg->addr, host);
 		entry = hybridge_map_find_ip(&config->map, &msg->addr,
 					     msg->port, &known);
-		if (!entry && !known &&
-		    hybridge_address_is_ours(config->range, &msg->addr, &v4))
-			entry = only_suffix(&config->map, msg->port);
 	}
 	if (!entry)
 		return known ? ROUTE_NO_PORT : ROUTE_NO_HOST;

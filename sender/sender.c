@@ -116,9 +116,10 @@ static void arm(struct sender *sender, struct hybridge_timer *timer,
 		hybridge_loop_stop(sender->loop);
 }
 
+/* Programs may keep the address of a name for long, and only we know which name that is. */
 static bool is_idle(const struct sender *sender)
 {
-	return sender->num_requests == 0 &&
+	return sender->num_requests == 0 && names_count(&sender->names) == 0 &&
 	       (!sender->local || local_is_idle(sender->local));
 }
 

@@ -385,6 +385,25 @@ static void stopping_refuses_what_is_held(void **state)
 	sender_teardown(&sf);
 }
 
+/* Programs that resolved *.wild.corp go on using the address, and only this sender knows it. */
+static void who_has_given_out_addresses_is_not_idle(void **state)
+{
+	struct sender_fixture sf;
+	struct sender *sender;
+
+	(void)state;
+	sender_setup_with(&sf, "30s");
+	sender = sf.sender;
+	sender->idle_exit = true;
+	sender_changed(sender);
+	assert_int_not_equal(sender->idle.slot, 0);
+	assert_int_equal(
+		names_remember(&sender->names, 0x7f010203, "x.wild.corp"), 0);
+	sender_changed(sender);
+	assert_int_equal(sender->idle.slot, 0);
+	sender_teardown(&sf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +431,7 @@ int main(void)
 			a_waiting_connection_that_the_relay_closes_is_dropped),
 		cmocka_unit_test(
 			who_cannot_be_served_is_told_when_its_connect_has_begun),
+		cmocka_unit_test(who_has_given_out_addresses_is_not_idle),
 		cmocka_unit_test(stopping_refuses_what_is_held),
 	};
 
