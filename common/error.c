@@ -22,7 +22,6 @@ _Static_assert(sizeof(exit_statuses) / sizeof(exit_statuses[0]) ==
 		       HYBRIDGE_ESYSTEM + 1,
 	       "every code has an exit status");
 
-/* Texts may quote what a peer sent, and end on a terminal: keep one line of it. */
 /* Somebody put a connection string where a path or a host belongs: that is quoted, but the key. */
 static void mask_secrets(char *text)
 {
@@ -39,6 +38,7 @@ static void mask_secrets(char *text)
 	}
 }
 
+/* Texts may quote what a peer sent, and end on a terminal: keep one line of it. */
 static void format_line(char *to, size_t size, const char *fmt, va_list args)
 	__attribute__((format(printf, 3, 0)));
 

@@ -4,6 +4,7 @@
 #include "entities.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,12 +156,12 @@ const struct entity *entities_get(const struct entities *entities,
 				  const char *path)
 {
 	struct entity *entity = NULL;
-	char *folded = strdup(path);
+	char folded[ENTITY_PATH_MAX + 1];
 
-	if (!folded)
+	/* Want of memory must not look like an entity that has gone. */
+	if (snprintf(folded, sizeof(folded), "%s", path) >= (int)sizeof(folded))
 		return NULL;
 	hybridge_text_lower(folded);
 	HASH_FIND_STR(entities->table, folded, entity);
-	free(folded);
 	return entity;
 }
