@@ -24,6 +24,8 @@ CONNECT, NAME, PEER, STATUS, REFUSED, UNKNOWN = range(1, 7)
 EARLY = 1
 FIXED = struct.Struct("=IBBHHHiB16sxH")
 
+PATIENCE_S = 20  # for what comes in a moment; a busy machine may stand still
+
 TCP_USER_TIMEOUT = 18
 TCP_SYN_SENT = 2
 
@@ -86,14 +88,14 @@ class Message:
         """L."""
         return self.sockets[-1]
 
-    def wait_for_connect(self, timeout=5):
+    def wait_for_connect(self, timeout=PATIENCE_S):
         """Waits until the program's connect() has begun."""
         end = time.monotonic() + timeout
         while tcp_state(self.app) != TCP_SYN_SENT:
             assert time.monotonic() < end, "the program does not connect"
             time.sleep(0.0005)
 
-    def wait_until_held(self, pid, timeout=5):
+    def wait_until_held(self, pid, timeout=PATIENCE_S):
         """Waits until the program sleeps in its connect(), which nothing has ended."""
         end = time.monotonic() + timeout
         self.wait_for_connect(timeout)
@@ -113,7 +115,7 @@ class Message:
         far = self.sockets.pop(1)
         if far.family == socket.AF_INET:
             host = host.removeprefix("::ffff:")
-        far.settimeout(5)
+        far.settimeout(PATIENCE_S)
         far.connect((host, port))
         self.close()
         return far
@@ -210,11 +212,11 @@ class FakeSender:
             self.others.append(message)
             self.arrived.notify_all()
 
-    def next(self, timeout=5):
+    def next(self, timeout=PATIENCE_S):
         """The next CONNECT."""
         return self.connects.get(timeout=timeout)
 
-    def await_other(self, kind, count=1, timeout=5):
+    def await_other(self, kind, count=1, timeout=PATIENCE_S):
         """Waits for so many messages of this kind; returns them."""
 
         def found():
@@ -225,6 +227,6 @@ class FakeSender:
             assert enough, f"{len(found())} of {count} messages"
             return found()
 
-    def next_other(self, kind, timeout=5):
+    def next_other(self, kind, timeout=PATIENCE_S):
         """The first message of this kind, waiting for it."""
         return self.await_other(kind, timeout=timeout)[0]
