@@ -340,21 +340,25 @@ int hybridge_map_parse_item(struct hybridge_span *text,
 		len++;
 	for (colon = len; colon > 0 && text->text[colon - 1] != ':'; colon--)
 		;
-	if (colon == 0 || text->text[len - 1] == ']') {
-		*why = "no ':' and port after the host";
-		return -1;
-	}
+	if (colon == 0 || text->text[len - 1] == ']')
+		colon = len + 1;
 	*why = parse_host((struct hybridge_span){text->text, colon - 1},
 			  &entry);
-	if (!*why)
-		*why = parse_ports(
-			(struct hybridge_span){text->text + colon, len - colon},
-			&entry);
 	if (*why)
 		return -1;
-	*text = skip(*text, len);
+	*why = colon > len
+		       ? "no ':' and port after the host"
+		       : parse_ports((struct hybridge_span){text->text + colon,
+							    len - colon},
+				     &entry);
+	if (*why) {
+		entry.num_ports = 1;
+		entry.ports[0] = 0;
+	} else {
+		*text = skip(*text, len);
+	}
 	*out = entry;
-	return 1;
+	return *why ? -1 : 1;
 }
 
 static bool has_port(const struct hybridge_map_entry *entry, uint16_t port)

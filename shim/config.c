@@ -7,6 +7,7 @@
  * into one block of memory made for it; everything else, credentials above
  * all, is passed over.  A value in the environment wins over the file's.
  */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 const struct shim_config *_Atomic shim_config_current;
 
 static const struct shim_config inert;
+static const struct shim_config unknown = {.is_unknown = true};
 
 struct loading {
 	struct shim_config *config;
@@ -138,7 +140,7 @@ static void take_single(struct loading *l, struct hybridge_span key,
 	struct hybridge_span *into = NULL;
 
 	if (is_hosts_key(key)) {
-		l->max_entries += value.len / 3 + 1;
+		l->max_entries += value.len / 2 + 1; /* "a b" */
 		l->arena_len += value.len + 1;
 	} else if (equals(key, "HYBRIDGE_ENV")) {
 		into = &l->env_file;
@@ -240,19 +242,22 @@ static void add_entry(struct loading *l, const struct hybridge_map_entry *entry)
 static void take_hosts(struct loading *l, struct hybridge_span key,
 		       struct hybridge_span value)
 {
-	struct hybridge_map_entry entry = {.connection = 0};
 	struct hybridge_span text = {NULL, value.len};
 	const char *why = NULL;
-	int got;
 
 	if (!is_hosts_key(key))
 		return;
 	text.text = copy(l, value);
-	while ((got = hybridge_map_parse_item(&text, &entry, &why)) != 0) {
-		if (got > 0) {
+	for (;;) {
+		struct hybridge_map_entry entry = {.connection = 0};
+		int got = hybridge_map_parse_item(&text, &entry, &why);
+
+		if (got == 0)
+			return;
+		if (entry.host.len > 0) /* with a mistake: known, but no port */
 			add_entry(l, &entry);
+		if (got > 0)
 			continue;
-		}
 		shim_debug(l->config, why, text, 0);
 		while (text.len > 0 && !is_blank(text.text[0])) {
 			text.text++;
@@ -321,8 +326,8 @@ static void read_file(struct loading *l, int *error)
 	struct hybridge_span path = find_env_file(l->env);
 	char text[PATH_SPACE / 2];
 
-	*error = 0;
-	if (path.len == 0 || path.len >= sizeof(text))
+	*error = path.len >= sizeof(text) ? ENAMETOOLONG : 0;
+	if (path.len == 0 || *error)
 		return;
 	memcpy(text, path.text, path.len);
 	text[path.len] = '\0';
@@ -340,6 +345,12 @@ static const struct shim_config *publish(const struct shim_config *config)
 		       : first;
 }
 
+/* The next call tries again. */
+static bool may_pass(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 const struct shim_config *shim_config_load(void)
 {
 	const struct shim_config *published;
@@ -349,16 +360,19 @@ const struct shim_config *shim_config_load(void)
 	if (shim_is_privileged() || !shim_is_first())
 		return publish(&inert);
 	read_file(&l, &error);
+	if (may_pass(error))
+		return &unknown;
 	visit_environment(&l, take_single);
 	visit_file(&l, take_single);
 	if (l.max_entries == 0 && !l.debug.text) {
 		shim_config_file_wipe(&l.file);
-		return publish(&inert);
+		return publish(error ? &unknown : &inert);
 	}
 	if (!make_room(&l)) {
 		shim_config_file_wipe(&l.file);
-		return &inert; /* perhaps there is memory the next time */
+		return &unknown; /* perhaps there is memory the next time */
 	}
+	l.config->is_unknown = error != 0;
 	l.config->folder = copy_folder(&l);
 	l.config->env_file = copy_path(&l, l.env_file);
 	fill(&l);

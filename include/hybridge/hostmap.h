@@ -75,7 +75,8 @@ struct hybridge_map {
  * @out:  Filled in when an item was read; @out->connection is left alone
  *
  * Return: 1 when an item was read, 0 when only blanks were left, or -1: then
- *         @text is at the offending item and *@why says what is wrong with it
+ *         @text is at the offending item and *@why says what is wrong with it;
+ *         with the ports alone: @out has the host, and port 0 for them
  */
 int hybridge_map_parse_item(struct hybridge_span *text,
 			    struct hybridge_map_entry *out, const char **why);

@@ -141,6 +141,42 @@ static void wrong_items_are_refused_where_they_stand(void **state)
 	}
 }
 
+static void a_mistake_in_the_ports_leaves_the_host_without_any(void **state)
+{
+	static const struct {
+		const char *text, *host;
+	} cases[] = {
+		{"db.corp", "db.corp"},
+		{"db.corp:", "db.corp"},
+		{"db.corp:5x", "db.corp"},
+		{"db.corp:1,70000", "db.corp"},
+		{"*.sub.corp:0", "sub.corp"},
+		{"10.1.2.0/24", "10.1.2.0"},
+		{"[2001:db8::1]", "2001:db8::1"},
+		{"db.corp:1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+		 "db.corp"},
+		{"db.corp,web.corp:5", ""},
+		{"http://db.corp:5", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct hybridge_map_entry got = {.connection = 7};
+		struct hybridge_span text = span(cases[i].text);
+		const char *why = NULL;
+
+		print_message("case: %s\n", cases[i].text);
+		assert_int_equal(hybridge_map_parse_item(&text, &got, &why),
+				 -1);
+		assert_int_equal(got.host.len, strlen(cases[i].host));
+		if (got.host.len == 0)
+			continue;
+		assert_memory_equal(got.host.text, cases[i].host, got.host.len);
+		assert_int_equal(got.num_ports, 1);
+		assert_int_equal(got.ports[0], 0);
+	}
+}
+
 static void a_comma_between_hosts_is_called_one(void **state)
 {
 	struct hybridge_span text = span("a.corp:1,b.corp:2");
@@ -362,6 +398,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(items_are_read_with_host_and_ports),
 		cmocka_unit_test(wrong_items_are_refused_where_they_stand),
+		cmocka_unit_test(
+			a_mistake_in_the_ports_leaves_the_host_without_any),
 		cmocka_unit_test(a_comma_between_hosts_is_called_one),
 		cmocka_unit_test(names_longer_than_dns_allows_are_refused),
 		cmocka_unit_test(items_are_separated_by_blanks),
