@@ -15,6 +15,7 @@
  * Meanwhile TCP and TLS to the rendezvous are opened, so that the answer, yes or no, is
  * one round trip.  azbridge says yes in its preamble before it dials; with us the target has
  * answered by then, so that a sender of ours, or azbridge's, hears the truth from either.
+ * Without descriptors for both, the answer is no, over one of the reserve's (accept_dial.c).
  * Only stream_move() changes the state; a stream that has ENDED is freed at
  * the end of the turn.
  */
@@ -27,59 +28,16 @@
 
 #include <utlist.h>
 
-#include <hybridge/dial.h>
 #include <hybridge/endpoint.h>
 #include <hybridge/log.h>
-#include <hybridge/preamble.h>
-#include <hybridge/upgrade.h>
-#include <hybridge/url.h>
 
+#include "accept_inside.h"
 #include "agent.h"
 #include "control.h"
 #include "refusal.h"
 #include "sessions.h"
 
-#define TARGET_MS     15000 /* well below the 30 s that an address is good for */
-#define RENDEZVOUS_MS 20000
-#define ANSWER_MS     10000
-#define RENDEZVOUS_MAX \
-	2 /* tries: a relay may tire of a connection that says nothing */
-#define SESSION_TEXT  64
-#define PROTOCOL_TEXT 128
-
-enum stream_state {
-	STREAM_DIALING,
-	STREAM_ANSWERING,
-	STREAM_GREETING,
-	STREAM_OPEN,
-	STREAM_ENDED,
-	STREAM_NUM_STATES,
-};
-
-struct stream {
-	struct control *control;
-	enum stream_state state;
-	char session[SESSION_TEXT]; /* the sender's, where it gave one */
-	char protocol[PROTOCOL_TEXT];
-	char *target_name; /* HOST:PORT, for the log */
-	struct hybridge_url address;
-	SSL_CTX *tls;
-	struct hybridge_dial *target_dial;
-	struct hybridge_conn *target;
-	int target_errno; /* not 0: the target failed */
-	struct hybridge_dial *rendezvous_dial;
-	struct hybridge_conn *rendezvous;
-	bool over_session;    /* asked over HTTP/2 */
-	bool without_session; /* that was in vain once */
-	unsigned int rendezvous_tries;
-	struct hybridge_upgrade *upgrade;
-	struct hybridge_preamble *preamble;
-	struct hybridge_pump *pump;
-	int64_t started_us;
-	int64_t opened_us;
-	struct hybridge_task reap;
-	struct stream *prev, *next;
-};
+#define ANSWER_MS 10000
 
 static const char *const state_names[] = {
 	[STREAM_DIALING] = "dialing",   [STREAM_ANSWERING] = "answering",
@@ -114,14 +72,14 @@ static bool stream_move(struct stream *stream, enum stream_state next)
 	return true;
 }
 
-static struct hybridge_loop *loop_of(const struct stream *stream)
+struct hybridge_loop *stream_loop(const struct stream *stream)
 {
 	return stream->control->agent->loop;
 }
 
 static int64_t ms_since(const struct stream *stream, int64_t since_us)
 {
-	return (hybridge_loop_now_us(loop_of(stream)) - since_us) / 1000;
+	return (hybridge_loop_now_us(stream_loop(stream)) - since_us) / 1000;
 }
 
 /* The end. */
@@ -148,6 +106,7 @@ static void end(struct stream *stream)
 	hybridge_preamble_cancel(stream->preamble);
 	hybridge_conn_close(stream->target, HYBRIDGE_CONN_RESET);
 	hybridge_conn_close(stream->rendezvous, HYBRIDGE_CONN_RESET);
+	reserve_leave(agent->reserve, &stream->reserve);
 	SSL_CTX_free(stream->tls);
 	DL_DELETE(agent->streams, stream);
 	hybridge_loop_defer(agent->loop, &stream->reap);
@@ -155,7 +114,7 @@ static void end(struct stream *stream)
 	agent_changed(agent);
 }
 
-static void log_failure(const struct stream *stream, const char *what,
+void stream_log_failure(const struct stream *stream, const char *what,
 			const struct hybridge_error *err)
 {
 	hybridge_log(
@@ -168,20 +127,20 @@ static void log_failure(const struct stream *stream, const char *what,
 		HYBRIDGE_NUM("wait_ms", ms_since(stream, stream->started_us)));
 }
 
-static void fail(struct stream *stream, const char *what,
+void stream_fail(struct stream *stream, const char *what,
 		 const struct hybridge_error *err)
 {
-	log_failure(stream, what, err);
+	stream_log_failure(stream, what, err);
 	stream->control->stats.refused++;
 	end(stream);
 }
 
-static void fail_memory(struct stream *stream)
+void stream_fail_memory(struct stream *stream)
 {
 	struct hybridge_error err = {0};
 
 	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
-	fail(stream, "stream dropped", &err);
+	stream_fail(stream, "stream dropped", &err);
 }
 
 /* The answer. */
@@ -215,16 +174,16 @@ static void open_stream(struct stream *stream, struct hybridge_conn *ws)
 
 	stream->target = NULL; /* the pump's, as is @ws */
 	stream->pump =
-		hybridge_pump_start(loop_of(stream), target, ws,
+		hybridge_pump_start(stream_loop(stream), target, ws,
 				    stream->control->agent->config.keepalive_ms,
 				    on_pump_end, stream);
 	if (!stream->pump || !stream_move(stream, STREAM_OPEN)) {
-		fail_memory(stream);
+		stream_fail_memory(stream);
 		return;
 	}
 	stream->control->stats.open++;
 	stream->control->stats.accepted++;
-	stream->opened_us = hybridge_loop_now_us(loop_of(stream));
+	stream->opened_us = hybridge_loop_now_us(stream_loop(stream));
 	hybridge_log(
 		HYBRIDGE_LOG_INFO, "session opened",
 		HYBRIDGE_STR("conn", stream->control->connection.name),
@@ -243,19 +202,17 @@ static void on_greeted(void *owner, struct hybridge_conn *conn, int os_errno,
 	if (conn)
 		open_stream(stream, conn);
 	else
-		fail(stream, "stream refused", err);
+		stream_fail(stream, "stream refused", err);
 }
 
 static void greet(struct stream *stream, struct hybridge_conn *ws)
 {
 	stream->preamble = hybridge_preamble_answer(
-		loop_of(stream), ws, stream->control->connection.port_name,
+		stream_loop(stream), ws, stream->control->connection.port_name,
 		ANSWER_MS, on_greeted, stream);
 	if (!stream->preamble || !stream_move(stream, STREAM_GREETING))
-		fail_memory(stream);
+		stream_fail_memory(stream);
 }
-
-static void answer_if_decided(struct stream *stream);
 
 /* The session was lost, or takes no more: a connection of our own will do. */
 static void answer_otherwise(struct stream *stream)
@@ -263,7 +220,7 @@ static void answer_otherwise(struct stream *stream)
 	stream->over_session = false;
 	stream->without_session = true;
 	if (stream_move(stream, STREAM_DIALING))
-		answer_if_decided(stream);
+		stream_answer_if_decided(stream);
 }
 
 /* Not answered, by who answers at once: then nobody is there.  421: RFC 9110 15.5.20. */
@@ -291,13 +248,14 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
 		stream->control->stats.refused++;
 		if (result->status != 410)
-			log_failure(stream, "refusal not delivered", &err);
+			stream_log_failure(stream, "refusal not delivered",
+					   &err);
 		end(stream);
 	} else if (result->status != 101) {
 		if (result->status == 403)
 			hybridge_hint(&err, "the address is good for 30 s, and "
 					    "once");
-		fail(stream, "relay did not take the stream", &err);
+		stream_fail(stream, "relay did not take the stream", &err);
 	} else if (stream->control->connection.mode == HYBRIDGE_MODE_AZBRIDGE) {
 		greet(stream, conn);
 	} else {
@@ -330,22 +288,18 @@ static void answer(struct stream *stream, struct hybridge_h2 *session)
 		stream->rendezvous = NULL; /* the upgrade's, or closed */
 		stream->over_session = session != NULL;
 		stream->upgrade =
-			session ? hybridge_upgrade_over(loop_of(stream),
+			session ? hybridge_upgrade_over(stream_loop(stream),
 							session, &args,
 							on_answered, stream)
-				: hybridge_upgrade_start(loop_of(stream), conn,
-							 &args, on_answered,
-							 stream);
+				: hybridge_upgrade_start(stream_loop(stream),
+							 conn, &args,
+							 on_answered, stream);
 	}
 	free(host);
 	free(target);
 	if (!stream->upgrade)
-		fail_memory(stream);
+		stream_fail_memory(stream);
 }
-
-/* Dialling both. */
-
-static void dial_rendezvous(struct stream *stream);
 
 static struct hybridge_h2 *take_session(const struct stream *stream)
 {
@@ -356,7 +310,12 @@ static struct hybridge_h2 *take_session(const struct stream *stream)
 		       : sessions_take(stream->control->agent, &place);
 }
 
-static void answer_if_decided(struct stream *stream)
+bool stream_has_session(const struct stream *stream)
+{
+	return take_session(stream) != NULL;
+}
+
+void stream_answer_if_decided(struct stream *stream)
 {
 	bool decided = stream->target || stream->target_errno;
 	struct hybridge_h2 *session = NULL;
@@ -369,118 +328,7 @@ static void answer_if_decided(struct stream *stream)
 	if (stream->rendezvous || session)
 		answer(stream, session);
 	else
-		dial_rendezvous(stream);
-}
-
-/* A relay that tired of waiting for our request: ask again when there is one. */
-static void on_rendezvous_ready(void *owner, struct hybridge_conn *conn)
-{
-	struct stream *stream = owner;
-	char byte;
-
-	/* Session tickets are read on the way. */
-	if (hybridge_conn_read(conn, &byte, 1) < 0 && errno == EAGAIN)
-		return;
-	hybridge_conn_close(conn, HYBRIDGE_CONN_ORDERLY);
-	stream->rendezvous = NULL;
-}
-
-static void explain_dial(struct hybridge_error *err, int os_errno,
-			 const char *hint)
-{
-	bool lacks_descriptors = os_errno == EMFILE || os_errno == ENFILE;
-
-	hybridge_hint(err, "%s",
-		      lacks_descriptors ? "raise the limit on open files: "
-					  "LimitNOFILE= or ulimit -Hn"
-					: hint);
-}
-
-static void on_rendezvous(void *owner, struct hybridge_conn *conn, int os_errno,
-			  const struct hybridge_error *err)
-{
-	struct stream *stream = owner;
-	struct hybridge_error cause;
-
-	stream->rendezvous_dial = NULL;
-	if (!conn) {
-		cause = *err;
-		explain_dial(&cause, os_errno,
-			     "the relay names this host for the stream: it "
-			     "must be reachable from here, too");
-		fail(stream, "rendezvous not reached", &cause);
-		return;
-	}
-	stream->rendezvous = conn;
-	hybridge_conn_set_owner(conn, on_rendezvous_ready, stream);
-	answer_if_decided(stream);
-}
-
-static void dial_rendezvous(struct stream *stream)
-{
-	const struct hybridge_config *config = &stream->control->agent->config;
-	struct hybridge_dial_args args = {
-		.host = stream->address.host,
-		.port = stream->address.port,
-		.tls = stream->tls,
-		.proxy = config->proxy,
-		.no_proxy = config->no_proxy,
-		.timeout_ms = RENDEZVOUS_MS,
-	};
-	struct hybridge_error err = {0};
-
-	if (stream->rendezvous_tries++ == RENDEZVOUS_MAX) {
-		hybridge_fail(&err, HYBRIDGE_EUNREACH,
-			      "%s closed the connection before our request",
-			      stream->address.host);
-		fail(stream, "rendezvous not reached", &err);
-		return;
-	}
-	stream->rendezvous_dial = hybridge_dial_start(loop_of(stream), &args,
-						      on_rendezvous, stream);
-	if (!stream->rendezvous_dial)
-		fail_memory(stream);
-}
-
-/* What the target says before the relay has accepted stays in the kernel. */
-static void on_target_ready(void *owner, struct hybridge_conn *conn)
-{
-	(void)owner;
-	(void)conn;
-}
-
-static void on_target(void *owner, struct hybridge_conn *conn, int os_errno,
-		      const struct hybridge_error *err)
-{
-	struct stream *stream = owner;
-	struct hybridge_error cause;
-
-	stream->target_dial = NULL;
-	stream->target = conn;
-	if (conn) {
-		/* The program may hear "connected" before we do. */
-		hybridge_conn_arm_reset(conn);
-		hybridge_conn_set_owner(conn, on_target_ready, stream);
-	} else {
-		stream->target_errno = os_errno ? os_errno : ECONNREFUSED;
-		cause = *err;
-		explain_dial(&cause, os_errno,
-			     "check HYBRIDGE_*_TARGET, and that the service "
-			     "runs");
-		log_failure(stream, "target not reached", &cause);
-	}
-	answer_if_decided(stream);
-}
-
-static void dial_target(struct stream *stream)
-{
-	struct hybridge_dial_args args = {.timeout_ms = TARGET_MS};
-
-	control_target(stream->control, &args.host, &args.port);
-	stream->target_dial =
-		hybridge_dial_start(loop_of(stream), &args, on_target, stream);
-	if (!stream->target_dial)
-		fail_memory(stream);
+		stream_dial_rendezvous(stream);
 }
 
 /* Life. */
@@ -554,19 +402,16 @@ void stream_start(struct control *control, const struct hybridge_message *msg)
 	control_target(control, &host, &port);
 	stream->target_name = hybridge_endpoint_host(host, port, false);
 	if (!stream->target_name) {
-		fail_memory(stream);
+		stream_fail_memory(stream);
 		return;
 	}
 	if (read_address(stream, msg->address, &err) != 0) {
-		fail(stream, "accept message not usable", &err);
+		stream_fail(stream, "accept message not usable", &err);
 		return;
 	}
 	log_request(stream);
 	stream->tls = stream->address.tls ? agent_tls(agent) : NULL;
-	dial_target(stream);
-	/* With a session there is nothing to open meanwhile. */
-	if (stream->state == STREAM_DIALING && !take_session(stream))
-		dial_rendezvous(stream);
+	stream_dial(stream);
 }
 
 void stream_reset(struct stream *stream)

@@ -14,6 +14,7 @@
 
 #include "accept.h"
 #include "control.h"
+#include "reserve.h"
 #include "sessions.h"
 
 #define STOP_PATIENCE_MS 10000
@@ -57,7 +58,8 @@ struct agent *agent_new(struct hybridge_loop *loop,
 	agent->patience.fire = on_patience;
 	agent->tls = hybridge_tls_client_ctx(config->ca_file,
 					     config->fast_crypto, err);
-	if (!agent->tls || start_all(agent, config, err) != 0) {
+	agent->reserve = agent->tls ? reserve_new(loop, err) : NULL;
+	if (!agent->reserve || start_all(agent, config, err) != 0) {
 		agent_free(agent);
 		return NULL;
 	}
@@ -278,6 +280,7 @@ void agent_free(struct agent *agent)
 	if (agent->streams)
 		hybridge_loop_run(agent->loop);
 	sessions_free(agent);
+	reserve_free(agent->reserve);
 	SSL_CTX_free(agent->tls);
 	hybridge_config_free(&agent->config);
 	free(agent);

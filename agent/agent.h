@@ -15,6 +15,7 @@
 #include <hybridge/loop.h>
 
 struct control;
+struct reserve;
 struct sessions;
 struct stream;
 
@@ -23,6 +24,7 @@ struct stream;
  * @config:   What holds for all connections; each connection is with its control channel
  * @tls:      Replaced at a reload: who dials keeps a reference, agent_tls()
  * @sessions: HTTP/2, of relays that speak it
+ * @reserve:  Descriptors to refuse with
  * @controls: One control channel a connection, and retired ones whose streams go on
  * @streams:  All streams
  * @options:  Who wants to know when we are ready
@@ -34,6 +36,7 @@ struct agent {
 	struct hybridge_config config;
 	SSL_CTX *tls;
 	struct sessions *sessions;
+	struct reserve *reserve;
 	struct control *controls;
 	struct stream *streams;
 	struct hybridge_daemon_options *options;

@@ -4,14 +4,34 @@
 import itertools
 import os
 import resource
+import subprocess
 
 import clients
 import harness
 import servers
-from harness import World, main, until
+from harness import PYTHON, World, main, until
 
 # Here the keys decide, not the environment of the run.
 harness.CLEAN_ENV.pop("HYBRIDGE_HTTP2", None)
+
+
+PROGRAMS = 5
+
+# Opens streams until it may open no more; ends them when it is told to.
+MANY = """
+import errno, json, socket, sys
+open_ones = []
+try:
+    while True:
+        open_ones.append(socket.create_connection(("db.corp", 5432)))
+except OSError as error:
+    print(json.dumps({"refused": errno.errorcode[error.errno], "open": len(open_ones)}), flush=True)
+sys.stdin.readline()
+for sock in open_ones:
+    sock.sendall(b"x" * 1000)
+    assert len(sock.recv(1000, socket.MSG_WAITALL)) == 1000
+print(json.dumps({"echoed": len(open_ones)}), flush=True)
+"""
 
 
 def settled(world, at, http2):
@@ -47,14 +67,31 @@ def test_a_program_is_refused_and_its_sender_told_of_the_limit():
         sender.wait_log("too many files open, see its LimitNOFILE")
 
 
-def test_a_rendezvous_that_finds_no_descriptor_is_not_put_down_to_the_network():
+def test_a_refusal_that_needs_a_connection_of_its_own_is_made_on_descriptors_kept_for_it():
+    """As with Azure, which does not share connections."""
     with servers.echo() as target, World() as world:
-        agent, app, _ = settled(world, target.at, "off")
-        allow_no_more(agent)
-        clients.start(app, "blocking", "db.corp", 5432)
-        agent.wait_log("rendezvous not reached")
-        (line,) = [line for line in agent.err.splitlines() if "rendezvous not reached" in line]
-        assert "LimitNOFILE" in line and "Too many open files" in line, line
+        agent, app, sender = settled(world, target.at, "off")
+        most = max(int(name) for name in os.listdir(f"/proc/{agent.pid}/fd"))
+        resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (most + 10,) * 2)
+        many = app.start([PYTHON, "-c", MANY], stdin=subprocess.PIPE)
+        seen = many.line("refused")
+        assert seen["refused"] == "ECONNREFUSED" and seen["open"] >= 2, seen
+        for _ in range(2):
+            others = [lambda: clients.outcome(app, "blocking", "db.corp", 5432)] * PROGRAMS
+            seen = [one["errno"] for one in harness.at_once(others)]
+            assert seen == ["ECONNREFUSED"] * PROGRAMS, seen
+        sender.wait_log("too many files open, see its LimitNOFILE")
+        said = [line for line in agent.err.splitlines() if "Too many open files" in line]
+        assert said and all("LimitNOFILE" in line for line in said), agent.err
+        assert "rendezvous not reached" not in agent.err, agent.err
+        # Those that were open before do not feel it, and leave room for others.
+        many.popen.stdin.close()
+        assert many.line("echoed")["echoed"] >= 2
+
+        def is_served():
+            return clients.outcome(app, "blocking", "db.corp", 5432)["errno"] == ""
+
+        until(is_served, "a stream as before")
 
 
 if __name__ == "__main__":
