@@ -191,13 +191,16 @@ enum auth_carrier auth_token(const struct hybridge_http_head *head,
 
 	*out = NULL;
 	errno = 0;
-	if (hybridge_http_get(head, "ServiceBusAuthorization", &value)) {
+	if (hybridge_http_get(head, "ServiceBusAuthorization", &value) &&
+	    value.len > 0) {
 		carrier = AUTH_CARRIER_SERVICE_BUS;
 		*out = hybridge_span_dup(value);
-	} else if (hybridge_query_get(query, "sb-hc-token", &value)) {
+	} else if (hybridge_query_get(query, "sb-hc-token", &value) &&
+		   value.len > 0) {
 		carrier = AUTH_CARRIER_QUERY;
 		*out = hybridge_url_decode(value, true);
-	} else if (hybridge_http_get(head, "Authorization", &value)) {
+	} else if (hybridge_http_get(head, "Authorization", &value) &&
+		   value.len > 0) {
 		carrier = AUTH_CARRIER_AUTHORIZATION;
 		*out = hybridge_span_dup(value);
 	}

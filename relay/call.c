@@ -98,15 +98,34 @@ void call_refuse(const struct call *call, int status, const char *message)
 	call_answer(call, status, message);
 }
 
+/* .NET's listener gives up for good at a 404: it must be true. */
+static void refuse_entity(const struct call *call, bool out_of_memory)
+{
+	if (out_of_memory)
+		call_refuse(call, 500, "out of memory");
+	else
+		call_refuse(call, 404, "Endpoint does not exist");
+}
+
 const struct entity *call_entity(const struct call *call)
 {
 	const struct entity *entity =
 		entities_find(&call->relay->entities, call->target.path);
 
-	if (!entity && errno == ENOMEM)
-		call_refuse(call, 500, "out of memory");
-	else if (!entity)
-		call_refuse(call, 404, "Endpoint does not exist");
+	if (!entity)
+		refuse_entity(call, errno == ENOMEM);
+	return entity;
+}
+
+const struct entity *call_entity_itself(const struct call *call)
+{
+	char *path = entity_path_decode(call->target.path);
+	const struct entity *entity =
+		path ? entities_get(&call->relay->entities, path) : NULL;
+
+	if (!entity)
+		refuse_entity(call, !path);
+	free(path);
 	return entity;
 }
 

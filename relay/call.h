@@ -59,6 +59,9 @@ void call_refuse_slowly(const struct call *call, int status,
 /** call_entity() - The entity that its path belongs to; NULL: it was refused */
 const struct entity *call_entity(const struct call *call);
 
+/** call_entity_itself() - The entity that its path names, not what lies below it; NULL: refused */
+const struct entity *call_entity_itself(const struct call *call);
+
 /**
  * call_authorize() - Check the caller's token
  * @entity:  Hybrid connection that is asked for

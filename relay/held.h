@@ -14,7 +14,7 @@
 #include "call.h"
 #include "relay.h"
 
-#define HELD_INVITES 2  /* listeners that are asked, one after the other */
+#define HELD_INVITES 4  /* listeners that are asked, one after the other */
 #define HELD_SECRET  33 /* bytes of a secret as text, with its NUL */
 
 /**

@@ -103,17 +103,14 @@ static void serve_description(const struct call *call,
 
 static void manage(struct call *call)
 {
-	char *path = entity_path_decode(call->target.path);
-	const struct entity *entity =
-		path ? entities_get(&call->relay->entities, path) : NULL;
+	const struct entity *entity;
 	struct auth_result result;
 	enum auth_carrier carrier;
 
-	free(path);
 	call->is_management = true;
-	if (!entity)
-		call_refuse(call, 404, "Endpoint does not exist");
-	else if (call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
+	entity = call_entity_itself(call);
+	if (entity &&
+	    call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
 		serve_description(call, entity);
 }
 

@@ -404,14 +404,11 @@ static bool make_room(const struct call *call, const struct entity *entity)
 void listener_open(const struct call *call)
 {
 	struct relay *relay = call->relay;
-	char *path = entity_path_decode(call->target.path);
-	const struct entity *entity =
-		path ? entities_get(&relay->entities, path) : NULL;
+	const struct entity *entity;
 	struct hybridge_authority authority;
 	struct auth_result result;
 	enum auth_carrier carrier;
 
-	free(path);
 	if (relay->draining) {
 		call_refuse(call, 503, "The relay is shutting down");
 		return;
@@ -426,11 +423,9 @@ void listener_open(const struct call *call)
 		call_refuse(call, 400, "The Host header is missing or bad");
 		return;
 	}
-	if (!entity) {
-		call_refuse(call, 404, "Endpoint does not exist");
-		return;
-	}
-	if (!call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
+	entity = call_entity_itself(call);
+	if (!entity ||
+	    !call_authorize(call, entity, ENTITY_LISTEN, &result, &carrier))
 		return;
 	if (bus_count(relay->bus, entity->folded) >= LISTENERS_MAX &&
 	    !make_room(call, entity)) {

@@ -7,8 +7,8 @@
  *	HELD -- the sender goes away --------> nothing more
  *
  * Each listener that is asked gets an address of its own: the secret in it is the
- * only thing that counts, is good once, and ends with the waiting.  When the first does
- * not answer in time, or leaves, another one is asked; the first address stays
+ * only thing that counts, is good once, and ends with the waiting.  When one does
+ * not answer in time, or leaves, another one is asked; the first's address stays
  * good, as a slow target is no failure.
  */
 #include "rendezvous.h"
@@ -32,7 +32,7 @@
 #define ALLOWED    "Microsoft-Relay-AllowedListeners"
 #define DISALLOWED "Microsoft-Relay-DisallowedListeners"
 
-#define SECOND_MS   10000 /* then a second listener is asked */
+#define NEXT_MS     10000 /* then another listener is asked */
 #define DEADLINE_MS 30000 /* as long as Azure's addresses are good */
 #define ORPHAN_MS   5000  /* for a listener that has left but may still come */
 
@@ -136,15 +136,17 @@ static void on_timer(struct hybridge_timer *timer)
 {
 	struct held *held = hybridge_container(timer, struct held, timer);
 	bool late = held_age_ms(held) >= DEADLINE_MS;
+	bool is_asked;
 
 	/* When nobody else can be asked, the first may still come. */
-	if (late || (!ask(held) && !has_listener(held))) {
+	is_asked = !late && ask(held);
+	if (late || (!is_asked && !has_listener(held))) {
 		refuse(held, 404,
 		       "None of the connected listeners accepted the "
 		       "connection within the allowed timeout");
 		return;
 	}
-	if (arm(held, DEADLINE_MS) != 0)
+	if (arm(held, is_asked ? NEXT_MS : DEADLINE_MS) != 0)
 		refuse(held, 500, "out of memory");
 }
 
@@ -165,7 +167,7 @@ void rendezvous_left(void *owner, uint64_t member)
 		}
 		if (!was_asked || has_listener(held))
 			continue;
-		if (arm(held, ask(held) ? DEADLINE_MS : ORPHAN_MS) != 0)
+		if (arm(held, ask(held) ? NEXT_MS : ORPHAN_MS) != 0)
 			refuse(held, 500, "out of memory");
 	}
 }
@@ -244,7 +246,7 @@ void rendezvous_connect(const struct call *call)
 	is_asked = ask(held);
 	if (!is_asked && errno != ENOMEM)
 		refuse(held, 404, why_nobody(held));
-	else if (!is_asked || arm(held, SECOND_MS) != 0)
+	else if (!is_asked || arm(held, NEXT_MS) != 0)
 		refuse(held, 500, "out of memory");
 }
 

@@ -72,6 +72,25 @@ def test_when_the_listener_that_was_asked_leaves_another_one_is_asked_at_once():
         peer.expect("s", "open")
 
 
+def test_listeners_that_leave_one_after_the_other_do_not_cost_the_sender_the_one_that_stays():
+    """Agents that are restarted in turn: two of three leave with the sender's invitation."""
+    with world_with_listener() as (_, relay, peer, accept):
+        addresses = {accept["address"]}
+        for name in ("m", "n", "o"):
+            peer.open(name, url(relay, "db", CONTROL), listen_token(relay))
+        # Whoever is asked leaves, until one is left.
+        left, asked = ["m", "n", "o"], "l"
+        while left:
+            peer.tell("drop", asked)
+            until(lambda: any(peer.events(name, "message") for name in left), "another one is asked")
+            asked = next(name for name in left if peer.events(name, "message"))
+            left.remove(asked)
+            addresses.add(peer.accept(asked)["address"])
+        assert len(addresses) == 4, addresses
+        peer.open("r", peer.accept(asked)["address"])
+        peer.expect("s", "open")
+
+
 def test_a_sender_that_goes_away_takes_the_address_with_it():
     with world_with_listener(HYBRIDGE_LOG_LEVEL="debug") as (world, relay, peer, accept):
         held = relay.descriptors()
