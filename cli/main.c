@@ -1,6 +1,7 @@
 /*
  * main.c - hybridge: finds the subcommand and runs it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,27 @@ static int unknown(const char *name)
 	return command_fail(&err);
 }
 
+/* What nobody could read was not shown; a script must not go on with nothing. */
+static int check_output(int status)
+{
+	struct hybridge_error err = {0};
+
+	errno = 0;
+	if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+		return status;
+	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "cannot write the output: %s",
+		      strerror(errno ? errno : EIO));
+	return command_fail(&err);
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	int status = command->main(argc, argv);
+
+	/* Its status is that of what it ran, wherever its own lines went. */
+	return command->main == dev_main ? status : check_output(status);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -48,10 +70,11 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		print_overview(stdout);
-		return 0;
+		return check_output(0);
 	}
 	if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
-		return version_main(1, argv + 1);
+		return check_output(version_main(1, argv + 1));
 	command = command_find(argv[1]);
-	return command ? command->main(argc - 1, argv + 1) : unknown(argv[1]);
+	return command ? run_command(command, argc - 1, argv + 1)
+		       : unknown(argv[1]);
 }

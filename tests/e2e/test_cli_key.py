@@ -159,6 +159,14 @@ def test_a_token_that_was_lost_is_a_failure():
     assert "expires" not in done.stderr, done.stderr
 
 
+def test_output_that_was_lost_is_a_failure():
+    for words in (["key", "inspect"], ["version"], ["--version"], ["help"], ["key", "--help"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([HYBRIDGE, *words], input=connection(new_key()), stdout=full,
+                                  stderr=subprocess.PIPE, text=True, env=CLEAN_ENV, check=False)
+        assert done.returncode == 71 and "cannot write the output: No space left" in done.stderr, (words, done)
+
+
 def test_a_key_file_that_does_not_fit_names_the_reason_and_goes():
     def cut_writes_short():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
