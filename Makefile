@@ -189,19 +189,23 @@ fuzz: deps ## run each fuzzer for SECONDS_EACH (20) seconds
 
 install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)/hybridge \
-		$(DESTDIR)$(EXAMPLEDIR)/relay.d
+		$(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(EXAMPLEDIR)/systemd
 	$(Q)install -m 0755 $(B)/hybridge $(DESTDIR)$(BINDIR)/
 	$(Q)install -m 0755 $(B)/hybridge-sender $(B)/hybridge-agent $(B)/hybridge-relay $(DESTDIR)$(SBINDIR)/
 	$(Q)install -m 0644 $(SHIM) $(DESTDIR)$(LIBDIR)/hybridge/
 	$(Q)install -m 0644 $(wildcard examples/*.env) $(DESTDIR)$(EXAMPLEDIR)/
 	$(Q)install -m 0644 $(wildcard examples/relay.d/*.env) $(DESTDIR)$(EXAMPLEDIR)/relay.d/
+	$(Q)install -m 0644 $(wildcard examples/systemd/*) $(DESTDIR)$(EXAMPLEDIR)/systemd/
+	$(Q)sed -i 's|/usr/local/sbin|$(SBINDIR)|; s|/usr/local/lib|$(LIBDIR)|' \
+		$(DESTDIR)$(EXAMPLEDIR)/systemd/*.service
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/hybridge $(DESTDIR)$(LIBDIR)/hybridge/libhybridge.so
 	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,hybridge-sender hybridge-agent hybridge-relay)
 	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,$(notdir $(wildcard examples/*.env)))
 	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/relay.d/,$(notdir $(wildcard examples/relay.d/*.env)))
-	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d 2>/dev/null || true
+	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/systemd/,$(notdir $(wildcard examples/systemd/*)))
+	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(EXAMPLEDIR)/systemd 2>/dev/null || true
 	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
 
 clean: ## remove everything that was built
