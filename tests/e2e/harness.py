@@ -245,6 +245,15 @@ def count_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def open_files(pid):
+    """What a process's descriptors are, as proc(5) shows it; one may be closed meanwhile."""
+    files = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            files.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return files
+
+
 class Relay(Process):
     """hybridge-relay; .host and .port say where it listens."""
 

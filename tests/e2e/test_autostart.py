@@ -10,7 +10,7 @@ import time
 import clients
 import servers
 from command import ASK, hybridge
-from harness import PYTHON, World, at_once, main, read_proc, until
+from harness import PYTHON, World, at_once, main, open_files, read_proc, until
 
 # Connects, and then looks for children as a shell or an init would.
 WAITING = """
@@ -140,7 +140,7 @@ def test_the_sender_holds_nothing_of_the_program_and_is_not_preloaded():
         sender = only_sender(world)
         assert b"libhybridge" not in read_proc(sender, "maps")
         assert b"LD_PRELOAD=" not in read_proc(sender, "environ")
-        links = [os.readlink(f"/proc/{sender}/fd/{n}") for n in os.listdir(f"/proc/{sender}/fd")]
+        links = open_files(sender)
         assert not [link for link in links if world.logs in link], links
         assert os.getsid(sender) == sender, "not a session of its own"
 

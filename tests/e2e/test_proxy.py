@@ -9,7 +9,7 @@ import socket
 import clients
 import harness
 import servers
-from harness import BUILD, CLEAN_ENV, SLOWNESS, World, main, until
+from harness import BUILD, CLEAN_ENV, SLOWNESS, World, main, open_files, until
 from test_many import open_many, use_all
 
 # Here the keys decide, not the environment of the run.
@@ -133,8 +133,7 @@ def daemons(world, relay, target, env):
 
 def tcp_peers(process, port):
     """How many TCP connections a process has to a port on this machine."""
-    folder = f"/proc/{process.pid}/fd"
-    sockets = {os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)}
+    sockets = set(open_files(process.pid))
     with open("/proc/net/tcp", encoding="ascii") as file:
         rows = [line.split() for line in file][1:]
     ports = [int(row[2].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in sockets]

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A relay whose streams are on several threads."""
 
-import contextlib
 import os
 import re
 import signal
@@ -11,7 +10,7 @@ import clients
 import harness
 import servers
 import transfer
-from harness import HERE, PYTHON, SLOWNESS, World, main, until
+from harness import HERE, PYTHON, SLOWNESS, World, main, open_files, until
 from test_many import open_many, use_all
 
 # Here the keys decide, not the environment of the run.
@@ -29,12 +28,7 @@ MODES = {"a connection each": "off", "shared sessions": "on"}
 
 def listening_ports(pid):
     """The TCP ports of 127.0.0.1 that a process listens on."""
-    inodes = set()
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        # A stream's may be gone since the folder was read; a listening one stays.
-        with contextlib.suppress(FileNotFoundError):
-            target = os.readlink(f"/proc/{pid}/fd/{fd}")
-            inodes.update(re.findall(r"socket:\[(\d+)\]", target))
+    inodes = set(re.findall(r"socket:\[(\d+)\]", "\n".join(open_files(pid))))
     with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table][1:]
     return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and row[9] in inodes}
