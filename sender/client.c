@@ -23,6 +23,7 @@
 #include "route.h"
 #include "sender.h"
 #include "status.h"
+#include "wildcard.h"
 
 #define PATIENCE_MS       5000 /* for the message, and to take the answer */
 #define SPARE_PATIENCE_MS 200  /* others wait for the spare descriptors */
@@ -195,49 +196,6 @@ static uint32_t v4_of(const struct hybridge_ip *ip)
 	       (uint32_t)ip->bytes[2] << 8 | ip->bytes[3];
 }
 
-/* The connection of a name, whatever the port, or NULL. */
-static const struct hybridge_map_entry *entry_of(const struct sender *sender,
-						 const char *name)
-{
-	return hybridge_map_find_name(
-		&sender->config.map, (struct hybridge_span){name, strlen(name)},
-		0, NULL);
-}
-
-/* Whether the address is another name's that goes through another connection. */
-static bool clashes(const struct sender *sender, const char *known,
-		    const char *name)
-{
-	const struct hybridge_map_entry *a, *b;
-
-	if (!known || strcasecmp(known, name) == 0)
-		return false;
-	a = entry_of(sender, known);
-	b = entry_of(sender, name);
-	return !a || !b || a->connection != b->connection;
-}
-
-static void remember_name(struct sender *sender,
-			  const struct hybridge_local_msg *msg)
-{
-	const char *known = names_find(&sender->names, v4_of(&msg->addr));
-
-	if (clashes(sender, known, msg->host)) {
-		hybridge_log(HYBRIDGE_LOG_WARNING,
-			     "two names share one address: neither can be "
-			     "connected to",
-			     HYBRIDGE_STR("host", msg->host),
-			     HYBRIDGE_STR("other", known),
-			     HYBRIDGE_STR("hint", "change HYBRIDGE_RANGE"));
-		names_share(&sender->names, v4_of(&msg->addr));
-		return;
-	}
-	if (names_remember(&sender->names, v4_of(&msg->addr), msg->host) != 0)
-		hybridge_log(HYBRIDGE_LOG_WARNING,
-			     "name not remembered: out of memory",
-			     HYBRIDGE_STR("host", msg->host));
-}
-
 /* The shim turned a connect() down itself: say it where people look. */
 static void note_refused(struct sender *sender,
 			 const struct hybridge_local_msg *msg)
@@ -305,7 +263,7 @@ static void dispatch(struct client *client, struct hybridge_local_msg *msg,
 		answer_status(client);
 		return;
 	case HYBRIDGE_LOCAL_NAME:
-		remember_name(sender, msg);
+		wildcard_remember(sender, v4_of(&msg->addr), msg->host);
 		break;
 	case HYBRIDGE_LOCAL_REFUSED:
 		note_refused(sender, msg);

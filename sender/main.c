@@ -15,6 +15,7 @@
 #include "sender.h"
 #include "socket.h"
 #include "status.h"
+#include "wildcard.h"
 
 #define ACTIVATED_FD 3
 
@@ -87,6 +88,7 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 	     !hybridge_status_listen(sender->loop, status_listen, &status_ops,
 				     sender, err)))
 		return -1;
+	wildcard_open(sender, local_path(local));
 	sender->idle_exit = options->activated;
 	sender_changed(sender);
 	hybridge_log(

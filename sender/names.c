@@ -3,7 +3,6 @@
  */
 #include "names.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +73,23 @@ const char *names_find(const struct names *names, uint32_t address)
 	const struct name *name = find(names, address);
 
 	return name && !name->is_shared ? name->text : NULL;
+}
+
+bool names_is_shared(const struct names *names, uint32_t address)
+{
+	const struct name *name = find(names, address);
+
+	return name && name->is_shared;
+}
+
+void names_each(const struct names *names,
+		void (*show)(void *owner, uint32_t address, const char *name),
+		void *owner)
+{
+	const struct name *name;
+
+	for (name = names->by_address; name; name = name->hh.next)
+		show(owner, name->address, name->is_shared ? NULL : name->text);
 }
 
 unsigned int names_count(const struct names *names)

@@ -4,6 +4,7 @@
 #ifndef SENDER_NAMES_H
 #define SENDER_NAMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <hybridge/error.h>
@@ -35,6 +36,14 @@ void names_share(struct names *names, uint32_t address);
 
 /** names_find() - The name that has this address, or NULL */
 const char *names_find(const struct names *names, uint32_t address);
+
+/** names_is_shared() - Whether names_share() has said so of this address */
+bool names_is_shared(const struct names *names, uint32_t address);
+
+/** names_each() - Show all, oldest first, shared ones as NULL; @show must not change them */
+void names_each(const struct names *names,
+		void (*show)(void *owner, uint32_t address, const char *name),
+		void *owner);
 
 /** names_count() - How many are known */
 unsigned int names_count(const struct names *names);

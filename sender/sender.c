@@ -16,6 +16,7 @@
 #include "request.h"
 #include "socket.h"
 #include "warm.h"
+#include "wildcard.h"
 #include <hybridge/endpoint.h>
 
 #define STOP_PATIENCE_MS 5000
@@ -116,10 +117,15 @@ static void arm(struct sender *sender, struct hybridge_timer *timer,
 		hybridge_loop_stop(sender->loop);
 }
 
-/* Programs may keep the address of a name for long, and only we know which name that is. */
+/* Programs may keep the address of a name for long, and somebody must know which name that is. */
+static bool knows_more_than_its_file(const struct sender *sender)
+{
+	return !sender->wildcard_file && names_count(&sender->names) > 0;
+}
+
 static bool is_idle(const struct sender *sender)
 {
-	return sender->num_requests == 0 && names_count(&sender->names) == 0 &&
+	return sender->num_requests == 0 && !knows_more_than_its_file(sender) &&
 	       (!sender->local || local_is_idle(sender->local));
 }
 
@@ -224,6 +230,7 @@ void sender_free(struct sender *sender)
 	}
 	free(sender->routes);
 	names_free(&sender->names);
+	wildcard_close(sender->wildcard_file);
 	origin_free(sender->origin);
 	SSL_CTX_free(sender->tls);
 	hybridge_config_free(&sender->config);

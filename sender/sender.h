@@ -18,6 +18,7 @@
 
 struct local;
 struct origin;
+struct wildcard_file;
 struct request;
 
 /**
@@ -28,6 +29,8 @@ struct request;
  * @num_requests: Length of the list
  * @unmapped: Requests for a host that no connection has
  * @early: Requests that could not be held: the program was connected before its target
+ * @names:    What the addresses of wildcards stand for
+ * @wildcard_file: Where they are kept for the next sender; NULL: nowhere
  * @origin:   The file of another program that was read last, or NULL
  * @local:    The socket that requests come from
  * @since_us: When we started
@@ -46,6 +49,7 @@ struct sender {
 	uint64_t unmapped;
 	uint64_t early;
 	struct names names;
+	struct wildcard_file *wildcard_file;
 	struct origin *origin;
 	struct local *local;
 	int64_t since_us;

@@ -280,6 +280,8 @@ static void remove_folder(const struct socket_file *file)
 	char path[SOCKET_PATH_MAX + 8];
 	char *slash;
 
+	snprintf(path, sizeof(path), "%s.names", file->path);
+	unlink(path);
 	snprintf(path, sizeof(path), "%s.lock", file->path);
 	unlink(path);
 	slash = strrchr(path, '/');

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 
 import clients
@@ -28,12 +29,28 @@ print(json.dumps({"echo": echo, "child": child, "left": left}))
 """
 
 
+# Asks for the address of a name once, as a program that keeps it for good, and connects for each line.
+KEEPING = """
+import json, socket, sys
+at = socket.gethostbyname("x.wild.corp")
+while True:
+    with socket.socket() as s:
+        refused = s.connect_ex((at, 5432))
+        if not refused:
+            s.sendall(b"x")
+            assert s.recv(1) == b"x"
+    print(json.dumps({"refused": refused}), flush=True)
+    if not sys.stdin.readline():
+        break
+"""
+
+
 @contextlib.contextmanager
 def world_without_sender(**keys):
     with servers.echo() as target, World() as world:
         relay = world.relay(["db"])
         world.agent(relay, {"db": target.at})
-        yield world, world.app(relay, {"db": "db.corp:5432"}, **keys)
+        yield world, world.app(relay, {"db": "db.corp:5432 *.wild.corp:5432"}, **keys)
 
 
 def only_sender(world):
@@ -156,6 +173,22 @@ def test_a_killed_sender_is_started_again_by_the_next_connect():
         until(lambda: seconds_old(app.socket + ".lock") > 0.25, "the pause between two starts")
         clients.expect_echo(app, "db.corp", 5432)
         assert only_sender(world) != first
+
+
+def test_an_address_of_a_wildcard_is_good_after_its_sender_was_killed_and_after_it_left():
+    with world_without_sender(HYBRIDGE_IDLE_EXIT="1s") as (world, app):
+        program = app.start([PYTHON, "-c", KEEPING], stdin=subprocess.PIPE)
+        assert program.line("refused") == {"refused": 0}
+        os.kill(only_sender(world), signal.SIGKILL)
+        for count in (2, 3):
+            until(lambda: not world.started_senders(), "the sender's end")
+            until(lambda: seconds_old(app.socket + ".lock") > 0.25, "the pause between two starts")
+            program.popen.stdin.write(b"\n")
+            program.popen.stdin.flush()
+            until(lambda count=count: len(program.lines) == count, "another connection")
+            assert program.lines[-1] == {"refused": 0}, program.lines
+        program.popen.stdin.close()
+        assert program.wait() == 0
 
 
 def seconds_old(path):
