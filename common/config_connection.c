@@ -76,12 +76,13 @@ static int load_string_file(struct build *b,
 {
 	struct hybridge_file file = {0};
 	struct hybridge_error cause = {0};
-	char *path = NULL;
+	const char *path;
 	int ret = -1;
 
-	if (hybridge_settings_path(b->settings, item->key, item->star, &path,
-				   err) < 0)
+	if (hybridge_settings_path(b->settings, item->key, item->star,
+				   &b->connection.string_file, err) < 0)
 		return -1;
+	path = b->connection.string_file;
 	if (hybridge_file_read(path, &file, &cause) < 0) {
 		fail_from(b, item, &cause, err);
 		goto out;
@@ -105,7 +106,6 @@ static int load_string_file(struct build *b,
 	ret = 0;
 out:
 	hybridge_file_free(&file);
-	free(path);
 	return ret;
 }
 
@@ -486,6 +486,7 @@ int config_connection_load(const struct hybridge_settings *settings,
 void hybridge_connection_free(struct hybridge_connection *connection)
 {
 	free(connection->name);
+	free(connection->string_file);
 	free(connection->hosts);
 	free(connection->target_host);
 	free(connection->allow_text);

@@ -120,6 +120,14 @@ int hybridge_file_check_private(const struct hybridge_file *file,
 	return 0;
 }
 
+bool hybridge_file_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 void hybridge_file_free(struct hybridge_file *file)
 {
 	if (!file)

@@ -365,12 +365,18 @@ out:
 	return ret;
 }
 
-static void status_free(struct hybridge_status *status)
+void hybridge_status_stop(struct hybridge_status *status)
 {
 	hybridge_timer_clear(status->loop, &status->retry);
 	hybridge_loop_unwatch(status->loop, &status->listener);
 	if (status->listener.fd >= 0)
 		close(status->listener.fd);
+	status->listener.fd = -1;
+}
+
+static void status_free(struct hybridge_status *status)
+{
+	hybridge_status_stop(status);
 	free(status);
 }
 

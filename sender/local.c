@@ -20,6 +20,7 @@
 #include <hybridge/loop.h>
 
 #include "client.h"
+#include "handover.h"
 #include "sender.h"
 
 #define ACCEPTS_PER_TURN 64
@@ -97,12 +98,26 @@ static bool accept_one(struct local *local)
 	return errno == EINTR || errno == ECONNABORTED;
 }
 
+/* Nobody is accepted any more; the path stays, and who waits there is the new sender's. */
+static bool hand_over(struct local *local)
+{
+	if (!handover_start(local->sender, local->file.fd))
+		return false;
+	hybridge_loop_unwatch(local->sender->loop, &local->listener);
+	close(local->file.fd);
+	local->file.fd = -1;
+	sender_hand_over(local->sender);
+	return true;
+}
+
 static void on_listener(struct hybridge_source *source, uint32_t events)
 {
 	struct local *local =
 		hybridge_container(source, struct local, listener);
 
 	(void)events;
+	if (handover_is_due(local->sender) && hand_over(local))
+		return;
 	for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(local); i++)
 		;
 }

@@ -17,14 +17,12 @@
 #include "status.h"
 #include "wildcard.h"
 
-#define ACTIVATED_FD 3
-
 /* Before anything can go wrong: where to say so. */
 static void choose_stderr(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--activated") == 0)
-			socket_log_to_file(ACTIVATED_FD);
+			socket_log_to_file(SOCKET_ACTIVATED_FD);
 }
 
 static int open_socket(const struct hybridge_config *config,
@@ -35,7 +33,7 @@ static int open_socket(const struct hybridge_config *config,
 	char path[SOCKET_PATH_MAX];
 
 	if (options->activated)
-		return socket_inherit(ACTIVATED_FD, out, err);
+		return socket_inherit(SOCKET_ACTIVATED_FD, out, err);
 	if (hybridge_local_socket_path(config->socket, runtime_dir, geteuid(),
 				       path) != 0) {
 		hybridge_fail(err, HYBRIDGE_ECONFIG,
@@ -83,10 +81,12 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 		return -1;
 	}
 	if (hybridge_daemon_signals(sender->loop, &daemon_ops, sender, err) !=
-		    0 ||
-	    (status_listen &&
-	     !hybridge_status_listen(sender->loop, status_listen, &status_ops,
-				     sender, err)))
+	    0)
+		return -1;
+	if (status_listen)
+		sender->status = hybridge_status_listen(
+			sender->loop, status_listen, &status_ops, sender, err);
+	if (status_listen && !sender->status)
 		return -1;
 	wildcard_open(sender, local_path(local));
 	sender->idle_exit = options->activated;

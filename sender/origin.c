@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include <hybridge/file.h>
+
 #include "route.h"
 #include "sender.h"
 
@@ -25,14 +27,6 @@ struct origin {
 	bool is_complete;
 	struct hybridge_config config;
 };
-
-static bool is_unchanged(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
 
 /* Whether there is something to read there; a FIFO, say, would have us wait. */
 static bool is_another_file(const char *file, const char *own,
@@ -66,7 +60,7 @@ read_other(struct sender *sender, const char *file, const struct stat *now)
 	struct origin *origin = sender->origin;
 
 	if (!origin || strcmp(origin->file, file) != 0 ||
-	    !is_unchanged(&origin->as_read, now) ||
+	    !hybridge_file_same(&origin->as_read, now) ||
 	    now_us - origin->read_us > KEPT_US) {
 		origin_free(origin);
 		sender->origin = origin = calloc(1, sizeof(*origin));

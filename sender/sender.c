@@ -15,6 +15,7 @@
 #include "relay_dial.h"
 #include "request.h"
 #include "socket.h"
+#include "sources.h"
 #include "warm.h"
 #include "wildcard.h"
 #include <hybridge/endpoint.h>
@@ -104,6 +105,7 @@ struct sender *sender_new(struct hybridge_loop *loop,
 		return NULL;
 	}
 	*config = (struct hybridge_config){0}; /* taken over */
+	sender->sources = sources_new(&sender->config);
 	return sender;
 }
 
@@ -158,7 +160,8 @@ void sender_changed(struct sender *sender)
 {
 	bound_log(sender);
 	if (sender->stopping) {
-		if (sender->num_requests == 0)
+		if (sender->num_requests == 0 &&
+		    (!sender->handed_over || local_is_idle(sender->local)))
 			hybridge_loop_stop(sender->loop);
 	} else if (sender->idle_exit && is_idle(sender)) {
 		arm(sender, &sender->idle, sender->config.idle_exit_ms);
@@ -192,17 +195,33 @@ static void refuse(struct request *request)
 	request_refuse(request, ECONNREFUSED);
 }
 
+/* What waits for the next stream is of no use any more; sessions end with their last one. */
+static void drop_spare_connections(struct sender *sender)
+{
+	for (size_t i = 0; i < sender->config.num_connections; i++) {
+		warm_drop(sender->routes[i].warm);
+		hybridge_pool_close(sender->routes[i].pool);
+	}
+}
+
+void sender_hand_over(struct sender *sender)
+{
+	sender->stopping = true;
+	sender->handed_over = true;
+	hybridge_timer_clear(sender->loop, &sender->idle);
+	drop_spare_connections(sender);
+	sender_changed(sender);
+}
+
 void sender_stop(struct sender *sender)
 {
 	hybridge_log(HYBRIDGE_LOG_INFO, "stopping",
 		     HYBRIDGE_NUM("requests", sender->num_requests));
 	sender->stopping = true;
+	sender->handed_over = false;
 	if (sender->local)
 		local_stop(sender->local);
-	for (size_t i = 0; i < sender->config.num_connections; i++) {
-		warm_drop(sender->routes[i].warm);
-		hybridge_pool_close(sender->routes[i].pool);
-	}
+	drop_spare_connections(sender);
 	for_each(sender, refuse);
 	arm(sender, &sender->patience, STOP_PATIENCE_MS);
 	sender_changed(sender);
@@ -232,6 +251,7 @@ void sender_free(struct sender *sender)
 	names_free(&sender->names);
 	wildcard_close(sender->wildcard_file);
 	origin_free(sender->origin);
+	sources_free(sender->sources);
 	SSL_CTX_free(sender->tls);
 	hybridge_config_free(&sender->config);
 	free(sender);

@@ -16,8 +16,10 @@
 #include "names.h"
 #include "route.h"
 
+struct hybridge_status;
 struct local;
 struct origin;
+struct sources;
 struct wildcard_file;
 struct request;
 
@@ -31,11 +33,14 @@ struct request;
  * @early: Requests that could not be held: the program was connected before its target
  * @names:    What the addresses of wildcards stand for
  * @wildcard_file: Where they are kept for the next sender; NULL: nowhere
+ * @sources:  The files that @config is from; NULL: they are not looked at
  * @origin:   The file of another program that was read last, or NULL
  * @local:    The socket that requests come from
+ * @status:   HYBRIDGE_STATUS_LISTEN, or NULL
  * @since_us: When we started
  * @idle_exit: Whether to leave when nothing has happened for config.idle_exit_ms
  * @stopping: No new requests; leave when the last one has ended
+ * @handed_over: That, but clients that are there may still ask
  */
 struct sender {
 	struct hybridge_loop *loop;
@@ -50,12 +55,15 @@ struct sender {
 	uint64_t early;
 	struct names names;
 	struct wildcard_file *wildcard_file;
+	struct sources *sources;
 	struct origin *origin;
 	struct local *local;
+	struct hybridge_status *status;
 	int64_t since_us;
 	int64_t log_bound_us; /* when the log's size was looked at */
 	bool idle_exit;
 	bool stopping;
+	bool handed_over;
 	struct hybridge_timer idle;
 	struct hybridge_timer patience;
 };
@@ -78,6 +86,12 @@ void sender_changed(struct sender *sender);
  * is stopped
  */
 void sender_stop(struct sender *sender);
+
+/**
+ * sender_hand_over() - Another sender has our socket
+ * What we have been asked already is done, streams go on; then the loop is stopped.
+ */
+void sender_hand_over(struct sender *sender);
 
 /** sender_free() - Release; the loop must not run any more.  NULL is fine */
 void sender_free(struct sender *sender);

@@ -9,7 +9,8 @@
 
 #include <hybridge/error.h>
 
-#define SOCKET_PATH_MAX 108 /* sun_path: unix(7) */
+#define SOCKET_PATH_MAX     108 /* sun_path: unix(7) */
+#define SOCKET_ACTIVATED_FD 3 /* of a sender that is started with --activated */
 
 /**
  * struct socket_file - The listening socket

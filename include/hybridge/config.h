@@ -49,6 +49,8 @@ enum hybridge_mode {
  * struct hybridge_connection - One configured hybrid connection
  * @name:     Lower case
  * @relay:    Where, and with which credentials
+ * @string_file: HYBRIDGE_*_CONNECTION_FILE, where @relay was read; NULL: from the
+ *            configuration itself
  * @hosts:    Text of HYBRIDGE_*_HOSTS that the map's entries point into
  * @target_host, @target_port: HYBRIDGE_*_TARGET; NULL and 0 when absent
  * @allow_text:    HYBRIDGE_*_ALLOW, that @allow's entries point into, or NULL; not
@@ -65,6 +67,7 @@ enum hybridge_mode {
 struct hybridge_connection {
 	char *name;
 	struct hybridge_connstr relay;
+	char *string_file;
 	char *hosts;
 	char *target_host;
 	uint16_t target_port;

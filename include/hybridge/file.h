@@ -4,7 +4,9 @@
 #ifndef HYBRIDGE_FILE_H
 #define HYBRIDGE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <hybridge/error.h>
@@ -47,6 +49,9 @@ HYBRIDGE_MUSTUSE int hybridge_file_read(const char *path,
 HYBRIDGE_MUSTUSE int
 hybridge_file_check_private(const struct hybridge_file *file,
 			    struct hybridge_error *err);
+
+/** hybridge_file_same() - Whether two looks at a path found one file, not written in between */
+bool hybridge_file_same(const struct stat *a, const struct stat *b);
 
 /** hybridge_file_free() - Wipe and release the text */
 void hybridge_file_free(struct hybridge_file *file);

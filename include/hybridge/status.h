@@ -33,6 +33,9 @@ hybridge_status_listen(struct hybridge_loop *loop, const char *address,
 		       const struct hybridge_status_ops *ops, void *owner,
 		       struct hybridge_error *err);
 
+/** hybridge_status_stop() - Accept no more: another process may have the address */
+void hybridge_status_stop(struct hybridge_status *status);
+
 /** hybridge_status_port() - Port that it listens on, host order */
 unsigned short hybridge_status_port(const struct hybridge_status *status);
 
