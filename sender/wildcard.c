@@ -89,12 +89,14 @@ static void copy_line(void *owner, uint32_t address, const char *name)
 {
 	struct copy *copy = owner;
 	char line[LINE_LEN];
+	size_t len;
 
 	if (!name)
 		name = SHARED;
 	if (!is_one_word(name))
 		return;
-	fwrite(line, 1, format(line, address, name), copy->to);
+	len = format(line, address, name);
+	fwrite(line, 1, len, copy->to);
 	copy->lines++;
 }
 

@@ -53,7 +53,7 @@ static void one_at_a_time_has_descriptors_when_there_are_no_others(void **state)
 	struct reserve *reserve = reserve_new(fx->loop, &err);
 	struct waiting waiting[WAITING];
 	struct rlimit before;
-	int fds[8];
+	int fds[8] = {0};
 	size_t num;
 
 	assert_non_null(reserve);
@@ -96,7 +96,7 @@ who_waits_for_a_lost_reserve_has_it_when_others_close_theirs(void **state)
 	struct waiting thief = {.turn.granted = on_granted, .fd = -1};
 	struct waiting next = thief;
 	struct rlimit before;
-	int fds[16];
+	int fds[16] = {0};
 	size_t num, stolen = 0;
 
 	assert_non_null(reserve);
