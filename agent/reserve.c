@@ -7,18 +7,17 @@
 #include "reserve.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <utlist.h>
 
 #include <hybridge/loop.h>
+#include <hybridge/spare.h>
 
-#define NUM_SPARE \
-	4 /* sockets to two addresses, and what looking up a name takes */
-#define RETRY_MS 50 /* others have them all: until one of those is closed */
+/* Sockets to two addresses, and what looking up a name takes. */
+#define NUM_SPARE 4
+#define RETRY_MS  50 /* others have them all: until one of those is closed */
 
 struct reserve {
 	struct hybridge_loop *loop;
@@ -29,29 +28,6 @@ struct reserve {
 	struct hybridge_timer retry;
 };
 
-static void close_spare(struct reserve *reserve)
-{
-	for (size_t i = 0; i < NUM_SPARE; i++) {
-		if (reserve->spare[i] >= 0)
-			close(reserve->spare[i]);
-		reserve->spare[i] = -1;
-	}
-}
-
-/* Returns how many there are. */
-static size_t open_spare(struct reserve *reserve)
-{
-	size_t num = 0;
-
-	for (size_t i = 0; i < NUM_SPARE; i++) {
-		if (reserve->spare[i] < 0)
-			reserve->spare[i] =
-				open("/dev/null", O_RDONLY | O_CLOEXEC);
-		num += reserve->spare[i] >= 0;
-	}
-	return num;
-}
-
 static void run_grant(struct hybridge_task *task)
 {
 	struct reserve *reserve =
@@ -61,12 +37,12 @@ static void run_grant(struct hybridge_task *task)
 	if (reserve->holder || !turn)
 		return;
 	/* All but one may be lost to others: then that one has to do.  No memory: ask at once. */
-	if (open_spare(reserve) == 0 &&
+	if (hybridge_spare_open(reserve->spare, NUM_SPARE) == 0 &&
 	    hybridge_timer_set(reserve->loop, &reserve->retry, RETRY_MS) == 0)
 		return;
 	DL_DELETE(reserve->line, turn);
 	reserve->holder = turn;
-	close_spare(reserve);
+	hybridge_spare_close(reserve->spare, NUM_SPARE);
 	turn->granted(turn);
 }
 
@@ -92,7 +68,7 @@ struct reserve *reserve_new(struct hybridge_loop *loop,
 	reserve->retry.fire = on_retry;
 	for (size_t i = 0; i < NUM_SPARE; i++)
 		reserve->spare[i] = -1;
-	if (open_spare(reserve) == NUM_SPARE)
+	if (hybridge_spare_open(reserve->spare, NUM_SPARE) == NUM_SPARE)
 		return reserve;
 	hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot open /dev/null: %s",
 		      strerror(errno));
@@ -103,7 +79,7 @@ struct reserve *reserve_new(struct hybridge_loop *loop,
 bool reserve_is_whole(struct reserve *reserve)
 {
 	return !reserve->holder && !reserve->line &&
-	       open_spare(reserve) == NUM_SPARE;
+	       hybridge_spare_open(reserve->spare, NUM_SPARE) == NUM_SPARE;
 }
 
 void reserve_ask(struct reserve *reserve, struct reserve_turn *turn)
@@ -125,7 +101,7 @@ void reserve_leave(struct reserve *reserve, struct reserve_turn *turn)
 		return;
 	}
 	reserve->holder = NULL;
-	open_spare(reserve);
+	hybridge_spare_open(reserve->spare, NUM_SPARE);
 	hybridge_loop_defer(reserve->loop, &reserve->grant);
 }
 
@@ -135,6 +111,6 @@ void reserve_free(struct reserve *reserve)
 		return;
 	hybridge_loop_cancel(reserve->loop, &reserve->grant);
 	hybridge_timer_clear(reserve->loop, &reserve->retry);
-	close_spare(reserve);
+	hybridge_spare_close(reserve->spare, NUM_SPARE);
 	free(reserve);
 }

@@ -18,6 +18,7 @@
 #include <hybridge/local.h>
 #include <hybridge/log.h>
 #include <hybridge/loop.h>
+#include <hybridge/spare.h>
 
 #include "client.h"
 #include "handover.h"
@@ -38,33 +39,12 @@ struct local {
 
 static void resume(struct local *local);
 
-static void close_spare(struct local *local)
-{
-	for (size_t i = 0; i < NUM_SPARE; i++) {
-		if (local->spare[i] >= 0)
-			close(local->spare[i]);
-		local->spare[i] = -1;
-	}
-}
-
-static bool open_spare(struct local *local)
-{
-	for (size_t i = 0; i < NUM_SPARE; i++) {
-		if (local->spare[i] < 0)
-			local->spare[i] =
-				open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (local->spare[i] < 0)
-			return false;
-	}
-	return true;
-}
-
 bool local_lend_spare(struct local *local)
 {
 	if (local->spare[0] < 0)
 		return false;
 	hybridge_loop_unwatch(local->sender->loop, &local->listener);
-	close_spare(local);
+	hybridge_spare_close(local->spare, NUM_SPARE);
 	return true;
 }
 
@@ -133,7 +113,8 @@ static void resume(struct local *local)
 {
 	if (local->file.fd < 0 || local->listener.ready)
 		return;
-	if (open_spare(local) && watch_listener(local) == 0)
+	if (hybridge_spare_open(local->spare, NUM_SPARE) == NUM_SPARE &&
+	    watch_listener(local) == 0)
 		return;
 	local->listener.ready = NULL;
 	if (hybridge_timer_set(local->sender->loop, &local->resume,
@@ -164,10 +145,11 @@ struct local *local_start(struct sender *sender, struct socket_file *file,
 	for (size_t i = 0; i < NUM_SPARE; i++)
 		local->spare[i] = -1;
 	local->file = *file;
-	if (!open_spare(local) || watch_listener(local) != 0) {
+	if (hybridge_spare_open(local->spare, NUM_SPARE) < NUM_SPARE ||
+	    watch_listener(local) != 0) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot serve %s: %s",
 			      file->path, strerror(errno));
-		close_spare(local);
+		hybridge_spare_close(local->spare, NUM_SPARE);
 		free(local);
 		return NULL;
 	}
@@ -232,7 +214,7 @@ void local_stop(struct local *local)
 	socket_close(&local->file);
 	while (local->clients)
 		client_drop(local->clients);
-	close_spare(local);
+	hybridge_spare_close(local->spare, NUM_SPARE);
 }
 
 void local_free(struct local *local)
