@@ -26,7 +26,6 @@
 const struct shim_config *_Atomic shim_config_current;
 
 static const struct shim_config inert;
-static const struct shim_config unknown = {.is_unknown = true};
 
 struct loading {
 	struct shim_config *config;
@@ -361,18 +360,17 @@ const struct shim_config *shim_config_load(void)
 		return publish(&inert);
 	read_file(&l, &error);
 	if (may_pass(error))
-		return &unknown;
+		return &inert;
 	visit_environment(&l, take_single);
 	visit_file(&l, take_single);
 	if (l.max_entries == 0 && !l.debug.text) {
 		shim_config_file_wipe(&l.file);
-		return publish(error ? &unknown : &inert);
+		return publish(&inert);
 	}
 	if (!make_room(&l)) {
 		shim_config_file_wipe(&l.file);
-		return &unknown; /* perhaps there is memory the next time */
+		return &inert; /* perhaps there is memory the next time */
 	}
-	l.config->is_unknown = error != 0;
 	l.config->folder = copy_folder(&l);
 	l.config->env_file = copy_path(&l, l.env_file);
 	fill(&l);

@@ -14,11 +14,9 @@
 
 /**
  * struct shim_config - What is mapped, and where the sender is; never changes
- * @map:        Everything that is mapped; empty: the shim does nothing at all, unless @is_unknown
+ * @map:        Everything that is mapped; empty: the shim does nothing at all
  * @addresses:  By entry: the address given out for it, 0 for those without one
  * @range:      Where the addresses come from
- * @is_unknown: HYBRIDGE_ENV's file could not be read: what it maps must not go out directly,
- *              so nothing leaves this machine
  * @has_suffix: Whether some entry is a suffix
  * @has_block:  Whether some entry is an address or a block
  * @has_wide_block: Whether some block holds more than one address
@@ -33,7 +31,6 @@ struct shim_config {
 	struct hybridge_map map;
 	const uint32_t *addresses;
 	struct hybridge_range range;
-	bool is_unknown;
 	bool has_suffix;
 	bool has_block;
 	bool has_wide_block;
@@ -67,14 +64,6 @@ static inline const struct shim_config *shim_config(void)
 		&shim_config_current, memory_order_acquire);
 
 	return config ? config : shim_config_load();
-}
-
-/** shim_config_acts() - Whether some address is not simply libc's affair */
-static inline bool shim_config_acts(void)
-{
-	const struct shim_config *config = shim_config();
-
-	return config->map.len > 0 || config->is_unknown;
 }
 
 #endif

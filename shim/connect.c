@@ -70,21 +70,6 @@ static int refuse(const struct shim_config *config,
 	return fail(error);
 }
 
-/* What connect(2) says for a firewall of this machine. */
-static int fail_unknown(const struct shim_config *config,
-			const struct shim_target *target)
-{
-	char text[HYBRIDGE_IP_TEXT];
-	struct hybridge_span host = {text,
-				     hybridge_ip_format(&target->asked, text)};
-
-	shim_debug(config,
-		   "connect refused, it may be mapped in the env file that "
-		   "cannot be read",
-		   host, target->port);
-	return fail(EACCES);
-}
-
 /* What connect(2) may say when we could not do our part. */
 static int own_failure(const struct shim_config *config,
 		       const struct shim_target *target, int error)
@@ -154,8 +139,6 @@ int shim_connect(int fd, const struct sockaddr *addr, socklen_t len,
 	verdict = shim_verdict_take(fd);
 	if (verdict)
 		return fail(verdict);
-	if (whose == SHIM_UNKNOWN)
-		return fail_unknown(config, target);
 	if (whose == SHIM_UNMAPPED_PORT)
 		return refuse(config, target, ECONNREFUSED,
 			      "host is known, port is not configured");

@@ -18,7 +18,7 @@ SHIM_EXPORT void *dlopen(const char *file, int mode)
 {
 	struct shim_libc *libc = shim_libc_resolve();
 
-	if (mode & RTLD_DEEPBIND && shim_config_acts())
+	if (mode & RTLD_DEEPBIND && shim_config()->map.len > 0)
 		mode &= ~RTLD_DEEPBIND;
 	return libc->dlopen(file, mode);
 }

@@ -95,12 +95,16 @@ static enum shim_whose match_literal(const struct shim_config *config,
 	return mapped(found, known);
 }
 
-static enum shim_whose match_mapped(const struct shim_config *config,
-				    struct shim_target *target)
+enum shim_whose shim_match(const struct shim_config *config,
+			   const struct sockaddr *addr, socklen_t len,
+			   struct shim_target *target)
 {
-	const struct hybridge_map_entry *entry =
-		shim_match_address(config, &target->asked, &target->hold);
+	const struct hybridge_map_entry *entry;
 
+	if (config->map.len == 0 ||
+	    !shim_ip_of(addr, len, &target->asked, &target->port))
+		return SHIM_FOREIGN;
+	entry = shim_match_address(config, &target->asked, &target->hold);
 	if (target->hold != 0) {
 		enum shim_whose whose = match_ours(config, entry, target);
 
@@ -108,33 +112,6 @@ static enum shim_whose match_mapped(const struct shim_config *config,
 			return whose;
 	}
 	return match_literal(config, target);
-}
-
-/* 127.0.0.0/8, ::1, and the addresses that stand for them: 0.0.0.0 and :: */
-static bool is_this_machine(const struct hybridge_ip *ip)
-{
-	static const uint8_t zero[15];
-
-	if (ip->family == 4)
-		return ip->bytes[0] == 127 || memcmp(ip->bytes, zero, 4) == 0;
-	return memcmp(ip->bytes, zero, 15) == 0 && ip->bytes[15] <= 1;
-}
-
-enum shim_whose shim_match(const struct shim_config *config,
-			   const struct sockaddr *addr, socklen_t len,
-			   struct shim_target *target)
-{
-	enum shim_whose whose = SHIM_FOREIGN;
-
-	if ((config->map.len == 0 && !config->is_unknown) ||
-	    !shim_ip_of(addr, len, &target->asked, &target->port))
-		return SHIM_FOREIGN;
-	if (config->map.len > 0)
-		whose = match_mapped(config, target);
-	if (whose == SHIM_FOREIGN && config->is_unknown &&
-	    !is_this_machine(&target->asked))
-		whose = SHIM_UNKNOWN;
-	return whose;
 }
 
 bool shim_match_name(const struct shim_config *config, const char *name,

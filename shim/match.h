@@ -10,7 +10,6 @@ enum shim_whose {
 	SHIM_FOREIGN,       /* none of our business */
 	SHIM_MAPPED,        /* goes to the sender */
 	SHIM_UNMAPPED_PORT, /* the host is mapped, the port is not */
-	SHIM_UNKNOWN, /* perhaps mapped: the configuration could not be read */
 };
 
 /**
@@ -48,7 +47,7 @@ bool shim_ip_of(const struct sockaddr *addr, socklen_t len,
  * @config: The configuration
  * @addr:   As the program gave it; may be NULL
  * @len:    As the program gave it
- * @target: Filled in unless the answer is SHIM_FOREIGN; with SHIM_UNKNOWN, @asked and @port alone
+ * @target: Filled in unless the answer is SHIM_FOREIGN
  *
  * Makes no system call.
  */
