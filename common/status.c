@@ -374,6 +374,20 @@ void hybridge_status_stop(struct hybridge_status *status)
 	status->listener.fd = -1;
 }
 
+int hybridge_status_resume(struct hybridge_status *status, const char *address,
+			   struct hybridge_error *err)
+{
+	if (open_listener(status, address, err) != 0)
+		return -1;
+	status->listener.ready = on_connection;
+	if (hybridge_loop_watch_level(status->loop, &status->listener) == 0)
+		return 0;
+	status->listener.ready = NULL;
+	hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot poll: %s",
+		      strerror(errno));
+	return -1;
+}
+
 static void status_free(struct hybridge_status *status)
 {
 	hybridge_status_stop(status);
@@ -416,15 +430,8 @@ hybridge_status_listen(struct hybridge_loop *loop, const char *address,
 	status->owner = owner;
 	status->listener.fd = -1;
 	status->retry.fire = on_retry;
-	if (open_listener(status, address, err) != 0)
+	if (hybridge_status_resume(status, address, err) != 0)
 		goto fail;
-	status->listener.ready = on_connection;
-	if (hybridge_loop_watch_level(loop, &status->listener) != 0) {
-		status->listener.ready = NULL;
-		hybridge_fail(err, HYBRIDGE_ESYSTEM, "cannot poll: %s",
-			      strerror(errno));
-		goto fail;
-	}
 	status->vhost = lws_create_vhost(hybridge_loop_lws(loop), &info);
 	if (!status->vhost) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM,

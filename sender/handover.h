@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 
+#include <hybridge/error.h>
+
+struct handover;
 struct sender;
 
 /**
@@ -22,10 +25,17 @@ bool handover_is_due(struct sender *sender);
 
 /**
  * handover_start() - Start a new sender that accepts from @listener
- * The caller closes its own copy.  The address of HYBRIDGE_STATUS_LISTEN is the new one's, too.
+ * @done: Called once, from the loop, unless handover_cancel() was; @taken: it serves, and the
+ *        caller should not any more; not @taken: it has failed, which is logged.  The address of
+ *        HYBRIDGE_STATUS_LISTEN goes with the socket
  *
- * Return: false, logged, when that is not possible
+ * Return: Freed when @done is called; NULL, logged, when that is not possible
  */
-bool handover_start(struct sender *sender, int listener);
+HYBRIDGE_MUSTUSE struct handover *
+handover_start(struct sender *sender, int listener,
+	       void (*done)(void *owner, bool taken), void *owner);
+
+/** handover_cancel() - Do not wait for it any more.  NULL is fine */
+void handover_cancel(struct handover *handover);
 
 #endif

@@ -71,7 +71,7 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 {
 	const char *status_listen = sender->config.status_listen;
 	struct socket_file file = SOCKET_NONE;
-	const struct local *local;
+	struct local *local;
 
 	if (open_socket(&sender->config, options, &file, err) != 0)
 		return -1;
@@ -98,6 +98,7 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 						sender->config.fast_crypto)),
 		HYBRIDGE_STR("socket", local_path(local)),
 		HYBRIDGE_NUM("connections", sender->config.num_connections));
+	local_claim(local);
 	hybridge_daemon_ready(options, local_path(local));
 	hybridge_loop_run(sender->loop);
 	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopped", NULL);

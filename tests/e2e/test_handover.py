@@ -80,7 +80,7 @@ def test_a_key_that_was_set_right_is_used_by_the_next_connect():
         assert errno_of(app) == ""
         until(lambda: first not in world.started_senders(), "the first sender's end")
         assert len(world.started_senders()) == 1
-        assert log_of(app).count("a new sender takes over") == 1, log_of(app)
+        assert log_of(app).count("a new sender has taken over") == 1, log_of(app)
 
 
 def wrong(relay):
@@ -173,7 +173,8 @@ def test_an_upgraded_program_is_the_next_sender():
         edit(app.path, lambda text: text + "# another line\n")
         assert errno_of(app) == ""
         until(lambda: first not in world.started_senders(), "the first sender's end")
-        assert f'program={program}' in log_of(app), log_of(app)
+        (second,) = world.started_senders()
+        assert os.readlink(f"/proc/{second}/exe") == program
 
 
 def test_a_file_that_cannot_be_used_changes_nothing_and_is_logged_once():
@@ -186,6 +187,22 @@ def test_a_file_that_cannot_be_used_changes_nothing_and_is_logged_once():
         assert world.started_senders() == before
         assert log_of(app).count("configuration not changed") == 1, log_of(app)
         assert "HYBRIDGE_DB_NO_SUCH_KEY" in log_of(app), log_of(app)
+
+
+def test_a_new_sender_that_fails_leaves_all_to_the_old_one():
+    with socket.create_server(("127.0.0.1", 0)) as taken, world_without_sender() as (world, _, app):
+        assert errno_of(app) == ""
+        before = world.started_senders()
+        line = f"HYBRIDGE_STATUS_LISTEN='127.0.0.1:{taken.getsockname()[1]}'\n"
+        edit(app.path, lambda text: text + line)
+        for _ in range(3):
+            assert errno_of(app) == ""
+        assert world.started_senders() == before
+        assert log_of(app).count("the new sender has failed") == 1, log_of(app)
+        assert "cannot listen for status requests" in log_of(app), log_of(app)
+        edit(app.path, lambda text: text.replace(line, ""))
+        assert errno_of(app) == ""
+        until(lambda: world.started_senders() not in (before, []), "the next sender")
 
 
 def test_a_sender_that_was_started_by_hand_stays_and_says_so():
