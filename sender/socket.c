@@ -324,6 +324,14 @@ void socket_bound_log(void)
 			strerror(errno));
 }
 
+bool socket_is_our_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_uid == geteuid() && st.st_nlink == 1;
+}
+
 void socket_log_to_file(int fd)
 {
 	char path[SOCKET_PATH_MAX];
@@ -335,10 +343,15 @@ void socket_log_to_file(int fd)
 		return;
 	snprintf(log_path, sizeof(log_path), "%s.log", path);
 	log = open(log_path,
-		   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+		   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW |
+			   O_NONBLOCK,
 		   S_IRUSR | S_IWUSR);
 	if (log < 0)
 		return;
+	if (!socket_is_our_file(log)) {
+		close(log);
+		return;
+	}
 	logs_to_file = dup2(log, STDERR_FILENO) >= 0;
 	if (log != STDERR_FILENO)
 		close(log);

@@ -89,6 +89,14 @@ HYBRIDGE_MUSTUSE int socket_revive(struct socket_file *file,
 void socket_close(struct socket_file *file);
 
 /**
+ * socket_is_our_file() - Whether what was opened beside the socket is a file made for that
+ *
+ * In a folder for all, somebody may have put a FIFO there, or a link to another file of ours, to
+ * have it written to or cut.
+ */
+bool socket_is_our_file(int fd);
+
+/**
  * socket_log_to_file() - Make "PATH.log" of a listening socket our standard error
  * @fd: The socket
  *

@@ -271,7 +271,7 @@ static int check(const struct wildcard_file *file)
 
 	if (file->fd < 0 || fstat(file->fd, &st) != 0)
 		return errno;
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
+	if (!socket_is_our_file(file->fd))
 		return EPERM;
 	return st.st_size > BYTES_MAX ? EFBIG : 0;
 }

@@ -195,6 +195,22 @@ def seconds_old(path):
     return time.time() - os.stat(path).st_mtime
 
 
+def test_what_others_have_put_where_the_log_belongs_is_left_alone():
+    with world_without_sender() as (world, app):
+        precious = world.path("precious")
+        with open(precious, "w", encoding="ascii") as file:
+            file.write("precious")
+        for put in (lambda path: os.link(precious, path), os.mkfifo):
+            put(app.socket + ".log")
+            clients.expect_echo(app, "db.corp", 5432)
+            os.kill(only_sender(world), signal.SIGKILL)
+            until(lambda: not world.started_senders(), "the sender's end")
+            until(lambda: seconds_old(app.socket + ".lock") > 0.25, "the pause between two starts")
+            os.unlink(app.socket + ".log")
+        with open(precious, encoding="ascii") as file:
+            assert file.read() == "precious"
+
+
 def test_an_idle_sender_leaves_and_takes_its_socket_with_it():
     with world_without_sender(HYBRIDGE_IDLE_EXIT="1s") as (world, app):
         clients.outcome(app, "blocking", "db.corp", 5432)

@@ -183,6 +183,26 @@ static void what_a_crash_or_another_has_left_is_cut_off(void **state)
 	}
 }
 
+static void
+another_file_of_ours_that_was_linked_there_is_left_alone(void **state)
+{
+	struct sender_fixture sf;
+	char other[96];
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s.other", file_path);
+	write_file("precious\n");
+	assert_int_equal(link(file_path, other), 0);
+	next_sender(&sf);
+	assert_null(sf.sender->wildcard_file);
+	wildcard_remember(sf.sender, A, "x.wild.corp");
+	expect(&sf, A, "x.wild.corp");
+	sender_teardown(&sf);
+	assert_int_equal(chmod(other, 0600), 0);
+	assert_int_equal(size_of_file(), strlen("precious\n"));
+	assert_int_equal(unlink(other), 0);
+}
+
 static void a_name_that_is_no_line_is_not_written(void **state)
 {
 	struct sender_fixture sf;
@@ -226,6 +246,8 @@ int main(void)
 		WITH_FILE(an_address_of_two_services_stays_refused),
 		WITH_FILE(it_is_written_anew_when_most_of_it_is_old),
 		WITH_FILE(what_a_crash_or_another_has_left_is_cut_off),
+		WITH_FILE(
+			another_file_of_ours_that_was_linked_there_is_left_alone),
 		WITH_FILE(a_name_that_is_no_line_is_not_written),
 		WITH_FILE(
 			without_the_file_a_sender_that_knows_names_is_not_idle),
