@@ -14,6 +14,7 @@
 #include "local.h"
 #include "sender.h"
 #include "socket.h"
+#include "sources.h"
 #include "status.h"
 #include "wildcard.h"
 
@@ -105,16 +106,35 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 	return 0;
 }
 
+/*
+ * Looks at the files before what they say is read for good: what is written meanwhile shows as a
+ * change.  Which files there are is known only when they have been read once.
+ */
+static int load(const struct hybridge_daemon_options *options,
+		struct sources **sources, struct hybridge_config *out,
+		struct hybridge_error *err)
+{
+	struct hybridge_config config = {0};
+
+	if (hybridge_config_load(options->config, environ, HYBRIDGE_ROLE_SENDER,
+				 &config, err) != 0)
+		return -1;
+	*sources = sources_new(&config);
+	hybridge_config_free(&config);
+	return hybridge_config_load(options->config, environ,
+				    HYBRIDGE_ROLE_SENDER, out, err);
+}
+
 static int run(struct hybridge_daemon_options *options,
 	       struct hybridge_error *err)
 {
 	struct hybridge_config config = {0};
 	struct hybridge_loop *loop = NULL;
 	struct sender *sender = NULL;
+	struct sources *sources = NULL;
 	int ret = -1;
 
-	if (hybridge_config_load(options->config, environ, HYBRIDGE_ROLE_SENDER,
-				 &config, err) != 0)
+	if (load(options, &sources, &config, err) != 0)
 		goto out;
 	hybridge_log_setup("hybridge-sender", config.log_level,
 			   config.log_format);
@@ -124,9 +144,12 @@ static int run(struct hybridge_daemon_options *options,
 	sender = sender_new(loop, &config, err);
 	if (!sender)
 		goto out;
+	sender->sources = sources;
+	sources = NULL; /* taken over */
 	ret = serve(sender, options, err);
 out:
 	sender_free(sender);
+	sources_free(sources);
 	hybridge_loop_free(loop);
 	hybridge_config_free(&config);
 	return ret;

@@ -105,7 +105,6 @@ struct sender *sender_new(struct hybridge_loop *loop,
 		return NULL;
 	}
 	*config = (struct hybridge_config){0}; /* taken over */
-	sender->sources = sources_new(&sender->config);
 	return sender;
 }
 

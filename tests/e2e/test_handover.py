@@ -43,6 +43,7 @@ print(json.dumps({"good": good, "bad": bad}), flush=True)
 """
 STORMS = 4
 CHANGES = 5
+QUICK_CHANGES = 15
 
 
 @contextlib.contextmanager
@@ -175,6 +176,24 @@ def test_an_upgraded_program_is_the_next_sender():
         until(lambda: first not in world.started_senders(), "the first sender's end")
         (second,) = world.started_senders()
         assert os.readlink(f"/proc/{second}/exe") == program
+
+
+def test_the_last_of_many_quick_changes_counts():
+    """Also of those that are made while the next sender comes up."""
+    with world_without_sender() as (world, _, app):
+        assert errno_of(app) == ""
+        storm = app.start([PYTHON, "-c", STORM], stdin=subprocess.PIPE)
+        storm.line("begun")
+        for change in range(QUICK_CHANGES):
+            host = f"h{change}.corp"
+            for _ in range(change % 7 * 20 + 1):
+                edit(app.path, lambda text: text + "# another line\n")
+            edit(app.path, lambda text, host=host: text.replace("db.corp:5432", f"db.corp:5432 {host}:5432"))
+            assert errno_of(app, host) == "", (change, log_of(app)[-2000:])
+        storm.popen.stdin.close()
+        seen = storm.line("good")
+        assert seen["good"] > 0 and not seen["bad"], seen
+        until(lambda: len(world.started_senders()) == 1, "one sender")
 
 
 def test_a_file_that_cannot_be_used_changes_nothing_and_is_logged_once():
