@@ -102,12 +102,14 @@ void h2_path_answered(struct hybridge_h2 *session, const uint8_t stamp[8])
 	int64_t sent_us, took_us;
 
 	memcpy(&sent_us, stamp, sizeof(sent_us));
+	/* A peer may answer what nobody asked. */
+	if (sent_us <= 0 || sent_us > session->measured_us)
+		return;
 	took_us = now_us - sent_us;
 	if (took_us > kernel_us)
 		took_us = kernel_us;
-	if (sent_us <= 0 || took_us < 0 ||
-	    (session->round_trip_us > 0 && !is_old &&
-	     took_us >= session->round_trip_us))
+	if (took_us < 0 || (session->round_trip_us > 0 && !is_old &&
+			    took_us >= session->round_trip_us))
 		return;
 	session->round_trip_us = took_us > 0 ? took_us : 1;
 	session->shortest_us = now_us;
