@@ -28,6 +28,7 @@
 #include <utlist.h>
 
 #include <hybridge/log.h>
+#include <hybridge/verdict.h>
 
 #include "origin.h"
 #include "relay_dial.h"
@@ -37,7 +38,6 @@
 #include "route.h"
 #include "route_token.h"
 #include "sender.h"
-#include "verdict.h"
 #include "warm.h"
 
 #define LOOK_MS        1000
@@ -121,7 +121,7 @@ static void leave_relay(struct request *request)
 		return;
 	hybridge_dial_cancel(request->dial);
 	request->dial = NULL;
-	relay_ask_cancel(request->ask);
+	hybridge_stream_ask_cancel(request->ask);
 	request->ask = NULL;
 	unqueue(request);
 	if (request->placed) {
@@ -290,7 +290,7 @@ static void step_completing(struct request *request)
 static void start_dial(struct request *request);
 
 static void on_answered(void *owner, struct hybridge_conn *conn,
-			const struct relay_answer *answer)
+			const struct hybridge_stream_answer *answer)
 {
 	struct request *request = owner;
 	const struct hybridge_upgrade_result *result = &answer->result;
@@ -302,8 +302,8 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 	    !request->sender->stopping)
 		hybridge_pool_learn(route->pool);
 	if (answer->refused) {
-		fail(request, verdict_of_preamble(result->os_errno), 101, NULL,
-		     &result->err);
+		fail(request, hybridge_verdict_of_preamble(result->os_errno),
+		     101, NULL, &result->err);
 	} else if (result->status == 101) {
 		leave_relay(request);
 		request->ws = conn;
@@ -326,12 +326,15 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 			      "check that %s is a relay, and what is "
 			      "between it and this machine",
 			      route->host_header);
-		fail(request, verdict_of_dial(result->os_errno), 0, NULL, &err);
+		fail(request, hybridge_verdict_of_dial(result->os_errno), 0,
+		     NULL, &err);
 	} else {
 		if (result->status == 401)
 			token_reject(&route->token);
-		verdict_explain(result, route->connection->relay.entity, &err);
-		fail(request, verdict_of_status(result->status, result->reason),
+		hybridge_verdict_explain(result,
+					 route->connection->relay.entity, &err);
+		fail(request,
+		     hybridge_verdict_of_status(result->status, result->reason),
 		     result->status, result->reason, &err);
 	}
 }
@@ -370,7 +373,7 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 	else
 		hybridge_hint(&cause, "check the relay's name, the way out to "
 				      "it, and HYBRIDGE_PROXY");
-	fail(request, verdict_of_dial(os_errno), 0, NULL, &cause);
+	fail(request, hybridge_verdict_of_dial(os_errno), 0, NULL, &cause);
 }
 
 static void start_dial(struct request *request)
@@ -438,12 +441,13 @@ static uint32_t next_look_ms(const struct request *request, uint32_t left)
 /* A router, say, has lost what it knew of this connection: a new one may come through. */
 static bool is_lost(const struct request *request)
 {
-	return request->warm && request->ask && relay_ask_lost(request->ask);
+	return request->warm && request->ask &&
+	       hybridge_stream_ask_lost(request->ask);
 }
 
 static void ask_elsewhere(struct request *request)
 {
-	relay_ask_cancel(request->ask);
+	hybridge_stream_ask_cancel(request->ask);
 	request->ask = NULL;
 	request->warm = false;
 	start_dial(request);

@@ -73,7 +73,7 @@ struct request {
 	struct hybridge_timer tick;
 	struct hybridge_task reap;
 	struct hybridge_dial *dial;
-	struct relay_ask *ask;
+	struct hybridge_stream_ask *ask;
 	struct hybridge_conn *ws;
 	struct hybridge_pump *pump;
 	struct request *prev, *next;

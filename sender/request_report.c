@@ -4,10 +4,10 @@
 #include "request_report.h"
 
 #include <hybridge/log.h>
+#include <hybridge/verdict.h>
 
 #include "route.h"
 #include "sender.h"
-#include "verdict.h"
 
 static const char *conn_name(const struct request *request)
 {
@@ -23,15 +23,15 @@ void request_report_refused(const struct request *request, int verdict,
 			    int status, const char *reason,
 			    const struct hybridge_error *err)
 {
-	char tracking[VERDICT_TRACKING_MAX];
+	char tracking[HYBRIDGE_VERDICT_TRACKING_MAX];
 
-	verdict_tracking(reason ? reason : "", tracking);
+	hybridge_verdict_tracking(reason ? reason : "", tracking);
 	hybridge_log(HYBRIDGE_LOG_WARNING, "connect refused",
 		     HYBRIDGE_STR("conn", conn_name(request)),
 		     HYBRIDGE_STR("host", request->host),
 		     HYBRIDGE_NUM("port", request->port),
 		     HYBRIDGE_STR("session", request->session),
-		     HYBRIDGE_STR("verdict", verdict_name(verdict)),
+		     HYBRIDGE_STR("verdict", hybridge_verdict_name(verdict)),
 		     HYBRIDGE_NUM("status", status),
 		     HYBRIDGE_STR("error", err->what),
 		     HYBRIDGE_STR("hint", err->hint[0] ? err->hint : "-"),

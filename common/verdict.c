@@ -1,7 +1,7 @@
 /*
  * verdict.c - maps the relay's answers to errnos, causes and remedies.
  */
-#include "verdict.h"
+#include <hybridge/verdict.h>
 
 #include <errno.h>
 #include <stdbool.h>
@@ -40,7 +40,7 @@ static int verdict_of_agent(const char *reason)
 	return 0;
 }
 
-int verdict_of_status(int status, const char *reason)
+int hybridge_verdict_of_status(int status, const char *reason)
 {
 	int said = verdict_of_agent(reason);
 
@@ -58,19 +58,19 @@ int verdict_of_status(int status, const char *reason)
 	}
 }
 
-int verdict_of_dial(int os_errno)
+int hybridge_verdict_of_dial(int os_errno)
 {
 	return os_errno == ETIMEDOUT ? ETIMEDOUT : ENETUNREACH;
 }
 
-int verdict_of_preamble(int os_errno)
+int hybridge_verdict_of_preamble(int os_errno)
 {
 	return os_errno == ETIMEDOUT    ? ETIMEDOUT
 	       : os_errno == ECONNRESET ? ENETUNREACH
 					: ECONNREFUSED;
 }
 
-const char *verdict_name(int verdict)
+const char *hybridge_verdict_name(int verdict)
 {
 	for (size_t i = 0; i < NUM_VERDICTS; i++)
 		if (verdicts[i].value == verdict)
@@ -106,8 +106,8 @@ static void explain_404(const char *reason, const char *entity,
 	}
 }
 
-void verdict_explain(const struct hybridge_upgrade_result *result,
-		     const char *entity, struct hybridge_error *err)
+void hybridge_verdict_explain(const struct hybridge_upgrade_result *result,
+			      const char *entity, struct hybridge_error *err)
 {
 	const char *reason = result->reason;
 
@@ -146,7 +146,8 @@ void verdict_explain(const struct hybridge_upgrade_result *result,
 	}
 }
 
-void verdict_tracking(const char *reason, char out[static VERDICT_TRACKING_MAX])
+void hybridge_verdict_tracking(const char *reason,
+			       char out[static HYBRIDGE_VERDICT_TRACKING_MAX])
 {
 	static const char key[] = "TrackingId:";
 	const char *from = strstr(reason, key);
@@ -157,8 +158,8 @@ void verdict_tracking(const char *reason, char out[static VERDICT_TRACKING_MAX])
 		return;
 	from += strlen(key);
 	len = strcspn(from, ", ");
-	if (len >= VERDICT_TRACKING_MAX)
-		len = VERDICT_TRACKING_MAX - 1;
+	if (len >= HYBRIDGE_VERDICT_TRACKING_MAX)
+		len = HYBRIDGE_VERDICT_TRACKING_MAX - 1;
 	memcpy(out, from, len);
 	out[len] = '\0';
 }

@@ -1,5 +1,5 @@
 /*
- * test_sender_verdict.c - the relay's answers as errnos, causes and tracking ids.
+ * test_verdict.c - the relay's answers as errnos, causes and tracking ids.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../sender/verdict.h"
+#include <hybridge/verdict.h>
 
 static void every_answer_has_its_errno(void **state)
 {
@@ -52,9 +52,9 @@ static void every_answer_has_its_errno(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		print_message("case: %d %s\n", cases[i].status,
 			      cases[i].reason);
-		assert_int_equal(
-			verdict_of_status(cases[i].status, cases[i].reason),
-			cases[i].verdict);
+		assert_int_equal(hybridge_verdict_of_status(cases[i].status,
+							    cases[i].reason),
+				 cases[i].verdict);
 	}
 }
 
@@ -66,18 +66,21 @@ a_relay_that_is_not_reached_is_no_network_unless_it_took_too_long(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		assert_int_equal(verdict_of_dial(others[i]), ENETUNREACH);
-	assert_int_equal(verdict_of_dial(ETIMEDOUT), ETIMEDOUT);
+		assert_int_equal(hybridge_verdict_of_dial(others[i]),
+				 ENETUNREACH);
+	assert_int_equal(hybridge_verdict_of_dial(ETIMEDOUT), ETIMEDOUT);
 }
 
 static void every_verdict_has_a_name(void **state)
 {
 	(void)state;
-	assert_string_equal(verdict_name(ECONNREFUSED), "ECONNREFUSED");
-	assert_string_equal(verdict_name(ETIMEDOUT), "ETIMEDOUT");
-	assert_string_equal(verdict_name(EHOSTUNREACH), "EHOSTUNREACH");
-	assert_string_equal(verdict_name(ENETUNREACH), "ENETUNREACH");
-	assert_string_equal(verdict_name(EACCES), "EACCES");
+	assert_string_equal(hybridge_verdict_name(ECONNREFUSED),
+			    "ECONNREFUSED");
+	assert_string_equal(hybridge_verdict_name(ETIMEDOUT), "ETIMEDOUT");
+	assert_string_equal(hybridge_verdict_name(EHOSTUNREACH),
+			    "EHOSTUNREACH");
+	assert_string_equal(hybridge_verdict_name(ENETUNREACH), "ENETUNREACH");
+	assert_string_equal(hybridge_verdict_name(EACCES), "EACCES");
 }
 
 static void explanations_name_the_cause_and_what_to_do(void **state)
@@ -118,7 +121,7 @@ static void explanations_name_the_cause_and_what_to_do(void **state)
 		print_message("case: %s\n", cases[i].what);
 		snprintf(result.reason, sizeof(result.reason), "%s",
 			 cases[i].reason);
-		verdict_explain(&result, "a/b", &err);
+		hybridge_verdict_explain(&result, "a/b", &err);
 		assert_int_equal(err.code, cases[i].code);
 		assert_string_equal(err.what, cases[i].what);
 		assert_non_null(strstr(err.hint, cases[i].in_hint));
@@ -128,19 +131,19 @@ static void explanations_name_the_cause_and_what_to_do(void **state)
 static void the_tracking_id_is_found_and_never_overflows(void **state)
 {
 	char long_reason[300] = "x. TrackingId:";
-	char out[VERDICT_TRACKING_MAX];
+	char out[HYBRIDGE_VERDICT_TRACKING_MAX];
 
 	(void)state;
-	verdict_tracking("No listeners. TrackingId:a-b_G1, SystemTracker:x",
-			 out);
+	hybridge_verdict_tracking(
+		"No listeners. TrackingId:a-b_G1, SystemTracker:x", out);
 	assert_string_equal(out, "a-b_G1");
-	verdict_tracking("No listeners. TrackingId:a-b", out);
+	hybridge_verdict_tracking("No listeners. TrackingId:a-b", out);
 	assert_string_equal(out, "a-b");
-	verdict_tracking("No listeners", out);
+	hybridge_verdict_tracking("No listeners", out);
 	assert_string_equal(out, "");
 	memset(long_reason + strlen(long_reason), 'y', 200);
-	verdict_tracking(long_reason, out);
-	assert_int_equal(strlen(out), VERDICT_TRACKING_MAX - 1);
+	hybridge_verdict_tracking(long_reason, out);
+	assert_int_equal(strlen(out), HYBRIDGE_VERDICT_TRACKING_MAX - 1);
 }
 
 int main(void)
