@@ -3,6 +3,9 @@
  */
 #include "control_explain.h"
 
+#include <time.h>
+
+#include <hybridge/relay_clock.h>
 #include <hybridge/ws.h>
 
 void control_explain_dial(const struct hybridge_connstr *relay, bool proxied,
@@ -35,6 +38,7 @@ void control_explain_upgrade(const struct hybridge_connstr *relay,
 		hybridge_fail(err, HYBRIDGE_EDENIED,
 			      "%s does not accept our token: 401 %s",
 			      relay->host, result->reason);
+		hybridge_relay_clock_hint(result->reason, time(NULL), err);
 		hybridge_hint(err, "check SharedAccessKeyName and "
 				   "SharedAccessKey, and this machine's clock");
 		break;

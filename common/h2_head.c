@@ -186,7 +186,7 @@ void h2_head_done(struct hybridge_h2 *session)
 void h2_head_answer(struct h2_stream *stream, struct hybridge_span name,
 		    struct hybridge_span value)
 {
-	char text[H2_REASON_MAX];
+	char text[HYBRIDGE_REASON_MAX];
 
 	if (hybridge_span_is(name, ":status") && value.len == 3) {
 		stream->heading = (value.text[0] - '0') * 100 +
@@ -328,7 +328,7 @@ int hybridge_h2_answer(struct hybridge_conn *conn,
 	struct h2_stream *stream = h2_stream_of(conn);
 	char *lines = strdup(answer->headers ? answer->headers : "");
 	HYBRIDGE_UNCLEARED struct fields fields;
-	char status[HYBRIDGE_TEXT_NUMBER], reason[H2_REASON_MAX];
+	char status[HYBRIDGE_TEXT_NUMBER], reason[HYBRIDGE_REASON_MAX];
 	int ret;
 
 	fields.len = 0;

@@ -31,7 +31,6 @@
 #define H2_WINDOW_MAX  ((int32_t)8 << 20)
 #define H2_WINDOWS_MAX ((size_t)64 << 20) /* of all, what is above H2_WINDOW */
 #define H2_HEAD_MAX    HYBRIDGE_HTTP_HEAD_MAX
-#define H2_REASON_MAX  256
 #define H2_PRESSED_US  1000000
 /* Bytes of a PING from a server whose side of the connection is worn. */
 #define H2_WORN "hb-worn"

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+
+#include <hybridge/relay_clock.h>
 
 #define AGENT_PREFIX "hybridge "
 #define NO_ENTITY    "Endpoint does not exist"
@@ -120,6 +123,7 @@ void hybridge_verdict_explain(const struct hybridge_upgrade_result *result,
 		hybridge_fail(err, HYBRIDGE_EDENIED,
 			      "the relay does not accept our token: 401 %s",
 			      reason);
+		hybridge_relay_clock_hint(reason, time(NULL), err);
 		hybridge_hint(err, "check SharedAccessKeyName and "
 				   "SharedAccessKey, and this machine's clock");
 		break;

@@ -21,6 +21,10 @@
  * same for addresses that may share an HTTP/2 session.  Without it: 0 */
 #define HYBRIDGE_WORKER_PARAMETER "sb-hc-worker"
 
+/** HYBRIDGE_REASON_MAX - Of a status line's text, with its NUL: the time at the end of a relay's
+ * is wanted (relay_clock.h), behind two names of the length that people give */
+#define HYBRIDGE_REASON_MAX 512
+
 struct hybridge_h2;
 struct hybridge_upgrade;
 
@@ -50,7 +54,7 @@ struct hybridge_upgrade_args {
  */
 struct hybridge_upgrade_result {
 	int status;
-	char reason[256];
+	char reason[HYBRIDGE_REASON_MAX];
 	bool speaks_h2;
 	int os_errno;
 	struct hybridge_error err;

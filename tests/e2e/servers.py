@@ -32,6 +32,16 @@ class _Digest(socketserver.BaseRequestHandler):
             self.request.sendall(digest.hexdigest().encode())
 
 
+class _Answer(socketserver.StreamRequestHandler):
+    """Reads a request's head, answers what the server was given."""
+
+    def handle(self):
+        with contextlib.suppress(ConnectionError):
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(self.server.answer)
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -80,6 +90,14 @@ def digest():
 def silent():
     """An echo to which the kernel lets nobody through, until its answer() is called."""
     return _serving(_Echo, _Silent)
+
+
+@contextlib.contextmanager
+def answering(status_line):
+    """An HTTP server that has this to say to every request."""
+    with _serving(_Answer) as server:
+        server.answer = f"HTTP/1.1 {status_line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        yield server
 
 
 @contextlib.contextmanager

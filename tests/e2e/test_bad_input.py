@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import time
 
 import clients
 import servers
@@ -64,6 +65,16 @@ def test_a_token_that_is_good_works():
         app = world.app(relay, {"db": "db.corp:5432"}, strings={"db": send})
         app.sender()
         clients.expect_echo(app, "db.corp", 5432)
+
+
+def test_a_clock_that_makes_good_tokens_expire():
+    there = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 3 * 3600 + 60))
+    said = f"401 ExpiredToken: The token has expired. TrackingId:x_G0, SystemTracker:sb://r/db, Timestamp:{there}"
+    with servers.answering(said) as ahead, world_with_agent() as (world, relay, _):
+        string = f"Endpoint=ws://127.0.0.1:{ahead.at[1]};SharedAccessKeyName=n;SharedAccessKey={new_key()};EntityPath=db"
+        words = r'401 ExpiredToken.* hint="set this machine.s clock: it is 3 hours behind the relay.s"'
+        expect_program(world, relay, string, "EACCES", words)
+        expect_agent(world, relay, string, words)
 
 
 def test_a_key_without_the_right():
