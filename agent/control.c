@@ -105,8 +105,8 @@ static void drop_dial(struct control *control)
 {
 	hybridge_token_cancel(control->fetch);
 	control->fetch = NULL;
-	metadata_cancel(control->metadata);
-	control->metadata = NULL;
+	hybridge_description_cancel(control->description);
+	control->description = NULL;
 	hybridge_dial_cancel(control->dial);
 	control->dial = NULL;
 	hybridge_upgrade_cancel(control->upgrade);
@@ -416,27 +416,24 @@ static void dial(struct control *control)
 	fail(control, &err);
 }
 
-static void on_endpoint(void *owner, char *host, uint16_t port,
-			const struct hybridge_error *err)
+/* Whoever may write the metadata does not choose beyond what the configuration allows. */
+static int take_endpoint(struct control *control,
+			 const struct hybridge_description *description,
+			 struct hybridge_error *err)
 {
-	struct control *control = owner;
-	struct hybridge_error denied = {0};
+	char *host = NULL;
+	uint16_t port = 0;
 
-	control->metadata = NULL;
-	if (!host) {
-		fail(control, err);
-		return;
-	}
+	if (metadata_endpoint(description, &host, &port, err) != 0)
+		return -1;
 	if (!metadata_allows(&control->connection, host, port)) {
-		hybridge_fail(&denied, HYBRIDGE_ECONFIG,
+		hybridge_fail(err, HYBRIDGE_ECONFIG,
 			      "the user metadata names %.100s:%u, which "
 			      "HYBRIDGE_*_ALLOW does not allow",
 			      host, port);
-		hybridge_hint(&denied, "add it there, if the agent may dial "
-				       "it");
+		hybridge_hint(err, "add it there, if the agent may dial it");
 		free(host);
-		fail(control, &denied);
-		return;
+		return -1;
 	}
 	hybridge_log(HYBRIDGE_LOG_INFO, "endpoint found",
 		     HYBRIDGE_STR("conn", control->connection.name),
@@ -444,22 +441,43 @@ static void on_endpoint(void *owner, char *host, uint16_t port,
 	free(control->endpoint_host);
 	control->endpoint_host = host;
 	control->endpoint_port = port;
-	dial(control);
+	return 0;
+}
+
+static void on_description(void *owner,
+			   const struct hybridge_description *description,
+			   int status, const struct hybridge_error *err)
+{
+	struct control *control = owner;
+	struct hybridge_error cause = {0};
+
+	(void)status;
+	control->description = NULL;
+	if (!description) {
+		cause = *err;
+		hybridge_hint(&cause, "set HYBRIDGE_*_TARGET to do without");
+		fail(control, &cause);
+	} else if (take_endpoint(control, description, &cause) != 0) {
+		fail(control, &cause);
+	} else {
+		dial(control);
+	}
 }
 
 static void ask_endpoint(struct control *control)
 {
 	struct hybridge_error err = {0};
-	struct metadata_args args = {
-		.connection = &control->connection,
-		.config = &control->agent->config,
+	struct hybridge_description_args args = {
+		.relay = &control->connection.relay,
+		.proxy = control->agent->config.proxy,
+		.no_proxy = control->agent->config.no_proxy,
 		.tls = control->tls,
 		.token = control->token.text,
 	};
 
-	control->metadata = metadata_fetch(control->agent->loop, &args,
-					   on_endpoint, control);
-	if (control->metadata)
+	control->description = hybridge_description_get(
+		control->agent->loop, &args, on_description, control);
+	if (control->description)
 		return;
 	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
 	fail(control, &err);

@@ -65,7 +65,7 @@ struct control {
 	enum control_state state;
 	SSL_CTX *tls;
 	struct hybridge_token_fetch *fetch;
-	struct metadata *metadata;
+	struct hybridge_description_fetch *description;
 	char *endpoint_host;
 	uint16_t endpoint_port;
 	struct hybridge_dial *dial;
