@@ -367,12 +367,7 @@ static void on_dialled(void *owner, struct hybridge_conn *conn, int os_errno,
 		return;
 	}
 	cause = *err;
-	if (os_errno == EMFILE || os_errno == ENFILE)
-		hybridge_hint(&cause, "raise the limit on open files: "
-				      "LimitNOFILE= or ulimit -Hn");
-	else
-		hybridge_hint(&cause, "check the relay's name, the way out to "
-				      "it, and HYBRIDGE_PROXY");
+	request_explain_dial(os_errno, &cause);
 	fail(request, hybridge_verdict_of_dial(os_errno), 0, NULL, &cause);
 }
 

@@ -3,6 +3,8 @@
  */
 #include "request_report.h"
 
+#include <errno.h>
+
 #include <hybridge/log.h>
 #include <hybridge/verdict.h>
 
@@ -98,6 +100,16 @@ void request_explain_unmapped(const struct request *request,
 		      "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
 		      "the sender was started with, and restart it",
 		      request->host, request->port);
+}
+
+void request_explain_dial(int os_errno, struct hybridge_error *err)
+{
+	if (os_errno == EMFILE || os_errno == ENFILE)
+		hybridge_hint(err, "raise the limit on open files: "
+				   "LimitNOFILE= or ulimit -Hn");
+	else
+		hybridge_hint(err, "check the relay's name, the way out to "
+				   "it, and HYBRIDGE_PROXY");
 }
 
 void request_explain_queued(const struct request *request,

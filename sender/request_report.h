@@ -37,6 +37,9 @@ void request_explain_unmapped(const struct request *request,
 			      enum route_found found,
 			      struct hybridge_error *err);
 
+/** request_explain_dial() - What to do about a relay that cannot be reached; sets @err's hint */
+void request_explain_dial(int os_errno, struct hybridge_error *err);
+
 /** request_explain_queued() - Why it waited in the queue all its time; sets @err */
 void request_explain_queued(const struct request *request,
 			    struct hybridge_error *err);
