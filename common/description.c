@@ -107,7 +107,7 @@ static void on_body(struct hybridge_description_fetch *fetch)
 {
 	struct hybridge_span xml = {fetch->body, fetch->len};
 	hybridge_description_fn *done = fetch->done;
-	struct hybridge_description description;
+	struct hybridge_description description = {0};
 	struct hybridge_error err = {0};
 
 	if (hybridge_description_parse(xml, &description, &err) != 0) {
@@ -230,7 +230,8 @@ static void on_deadline(struct hybridge_timer *timer)
 static char *make_request(const struct hybridge_description_args *args)
 {
 	const struct hybridge_connstr *relay = args->relay;
-	bool is_sas = strncasecmp(args->token, SAS_WORD, strlen(SAS_WORD)) == 0;
+	const char *token = args->token ? args->token : "";
+	bool is_sas = strncasecmp(token, SAS_WORD, strlen(SAS_WORD)) == 0;
 	char *host = hybridge_endpoint_host(relay->host, relay->port,
 					    !relay->plaintext);
 	char *path = hybridge_endpoint_path(relay);
@@ -241,9 +242,11 @@ static char *make_request(const struct hybridge_description_args *args)
 		     "GET /%s?api-version=2016-07 HTTP/1.0\r\n"
 		     "Host: %s\r\n"
 		     "X-PROCESS-AT: ServiceBus\r\n"
-		     "Authorization: %s%s\r\n"
+		     "%s%s%s%s"
 		     "User-Agent: hybridge/" HYBRIDGE_VERSION "\r\n\r\n",
-		     path, host, is_sas ? "" : "Bearer ", args->token) < 0)
+		     path, host, *token ? "Authorization: " : "",
+		     *token && !is_sas ? "Bearer " : "", token,
+		     *token ? "\r\n" : "") < 0)
 		request = NULL;
 	free(host);
 	free(path);

@@ -139,7 +139,7 @@ int hybridge_description_parse(struct hybridge_span xml,
 			       struct hybridge_description *out,
 			       struct hybridge_error *err)
 {
-	char digits[12];
+	char digits[12] = "";
 	struct reader reader = {
 		.fields = {
 			[METADATA] = {.name = "UserMetadata",

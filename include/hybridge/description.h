@@ -48,7 +48,7 @@ hybridge_description_fn(void *owner,
  * @relay:    The hybrid connection
  * @proxy, @no_proxy: As in dial.h
  * @tls:      NULL for plain TCP; must outlive the fetch
- * @token:    Has the Listen right
+ * @token:    With the Listen right; NULL: none
  */
 struct hybridge_description_args {
 	const struct hybridge_connstr *relay;
