@@ -79,6 +79,18 @@ static char *read_all(int fd)
 	return NULL;
 }
 
+int ask_socket(const struct hybridge_config *config,
+	       char out[static ASK_SOCKET_MAX], struct hybridge_error *err)
+{
+	if (hybridge_local_socket_path(config->socket,
+				       getenv("XDG_RUNTIME_DIR"), getuid(),
+				       out) == 0)
+		return 0;
+	hybridge_fail(err, HYBRIDGE_ECONFIG,
+		      "the path of the sender's socket is too long");
+	return -1;
+}
+
 char *ask_status(const char *socket, struct hybridge_error *err)
 {
 	struct hybridge_local_msg msg = {

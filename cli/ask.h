@@ -4,7 +4,18 @@
 #ifndef CLI_ASK_H
 #define CLI_ASK_H
 
+#include <hybridge/config.h>
 #include <hybridge/error.h>
+
+#define ASK_SOCKET_MAX 108 /* sun_path: unix(7) */
+
+/**
+ * ask_socket() - Where the sender of this configuration listens
+ * Return: 0, or -1 with @err set
+ */
+HYBRIDGE_MUSTUSE int ask_socket(const struct hybridge_config *config,
+				char out[static ASK_SOCKET_MAX],
+				struct hybridge_error *err);
 
 /**
  * ask_status() - The sender's state as JSON text

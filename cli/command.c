@@ -45,7 +45,8 @@ const struct command commands[] = {
 	{"status", "[-f FILE] [--json] [NAME]",
 	 "what is connected, what is not, since when, why",
 	 "  -f FILE   env file that names the sender's socket (default: "
-	 "$HYBRIDGE_ENV)\n"
+	 "$HYBRIDGE_ENV, else\n"
+	 "            a running 'hybridge dev')\n"
 	 "  --json    for programs\n"
 	 "\n"
 	 "Exit status: 0 all is well, 69 something fails, 75 no sender is "
@@ -54,6 +55,40 @@ const struct command commands[] = {
 	 "  hybridge status\n"
 	 "  hybridge status --json sql\n",
 	 status_main},
+	{"doctor", "[-f FILE] [--json] [NAME]",
+	 "check each step of a connection, from end to end",
+	 "  -f FILE   env file, of a sender or an agent (default: "
+	 "$HYBRIDGE_ENV, else a\n"
+	 "            running 'hybridge dev')\n"
+	 "  --json    for programs\n"
+	 "\n"
+	 "Where programs are (HOSTS), the last check has the agent connect to "
+	 "the service,\n"
+	 "and ends that at once; where the agent is (TARGET), it connects to "
+	 "the target.\n"
+	 "\n"
+	 "Exit status: 0 nothing failed, 69 something did, 78 the file is "
+	 "wrong.\n"
+	 "\n"
+	 "  hybridge doctor -f app.env\n"
+	 "  hybridge doctor -f agent.env sql\n",
+	 doctor_main},
+	{"wait", "[-f FILE] [--timeout 30s] [NAME...]",
+	 "return when the services can be reached",
+	 "  -f FILE        env file, of a sender or an agent (default: "
+	 "$HYBRIDGE_ENV, else\n"
+	 "                 a running 'hybridge dev')\n"
+	 "  --timeout 30s  how long to wait at most\n"
+	 "\n"
+	 "Tries once a second, by a connection to the service where programs "
+	 "are (HOSTS);\n"
+	 "where the agent is (TARGET), until one listens.\n"
+	 "\n"
+	 "Exit status: 0 they can, 75 not in time, 78 the file is wrong.\n"
+	 "\n"
+	 "  hybridge wait -f app.env && psql -h db.corp\n"
+	 "  hybridge wait -f app.env --timeout 5m sql\n",
+	 wait_main},
 	{"key", "new|token|inspect [OPTION...]",
 	 "make a key, sign a token, take a connection string apart",
 	 "  key new --hc NAME [--relay wss://HOST[:PORT]] [--dir DIR]\n"

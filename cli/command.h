@@ -62,9 +62,11 @@ int command_option(const char *name, const struct option *options,
 		   char *const *typed, bool missing);
 
 int dev_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
 int key_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int version_main(int argc, char **argv);
+int wait_main(int argc, char **argv);
 
 #endif

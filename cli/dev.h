@@ -77,4 +77,7 @@ HYBRIDGE_MUSTUSE int dev_certificate_make(const char *dir,
  */
 HYBRIDGE_MUSTUSE char *dev_env_path(void);
 
+/** dev_env_running() - The same if one runs; else NULL */
+HYBRIDGE_MUSTUSE char *dev_env_running(void);
+
 #endif

@@ -70,6 +70,16 @@ char *dev_env_path(void)
 	return path;
 }
 
+char *dev_env_running(void)
+{
+	char *path = dev_env_path();
+
+	if (path && access(path, R_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
 static int memory(struct hybridge_error *err)
 {
 	hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");

@@ -56,11 +56,8 @@ int run_main(int argc, char **argv)
 	if (optind >= argc)
 		return command_usage("run", "which command?");
 	launch.argv = argv + optind;
-	if (!launch.config) {
-		dev = dev_env_path();
-		if (dev && access(dev, R_OK) == 0)
-			launch.config = dev;
-	}
+	if (!launch.config)
+		launch.config = dev = dev_env_running();
 	status = launch_check(&launch, &path);
 	if (status == 0)
 		status = launch_exec(&launch, path);

@@ -11,29 +11,26 @@
 
 #include <hybridge/config.h>
 #include <hybridge/daemon.h>
-#include <hybridge/local.h>
 
 #include "ask.h"
 #include "command.h"
+#include "dev.h"
 #include "status_text.h"
 
 #define STATUS_FAILING 69 /* EX_UNAVAILABLE: sysexits.h(3head) */
-#define SOCKET_PATH    108
 
-static int find_socket(const char *file, char out[static SOCKET_PATH],
+static int find_socket(const char *file, char out[static ASK_SOCKET_MAX],
 		       struct hybridge_error *err)
 {
 	struct hybridge_config config;
+	int ret;
 
 	if (hybridge_config_load(file, environ, HYBRIDGE_ROLE_CLI, &config,
 				 err) != 0)
 		return -1;
-	if (hybridge_local_socket_path(config.socket, getenv("XDG_RUNTIME_DIR"),
-				       getuid(), out) != 0)
-		hybridge_fail(err, HYBRIDGE_ECONFIG,
-			      "the path of the sender's socket is too long");
+	ret = ask_socket(&config, out, err);
 	hybridge_config_free(&config);
-	return err->code == HYBRIDGE_OK ? 0 : -1;
+	return ret;
 }
 
 static bool has_name(const json_t *root, const char *name)
@@ -93,7 +90,7 @@ static int print_json(json_t *root, const char *only)
 static int show(const char *file, const char *only, bool as_json)
 {
 	struct hybridge_error err = {0};
-	char socket[SOCKET_PATH];
+	char socket[ASK_SOCKET_MAX];
 	char *text = NULL;
 	json_t *root = NULL;
 	int status = 0;
@@ -130,7 +127,8 @@ int status_main(int argc, char **argv)
 	};
 	const char *file = hybridge_daemon_config();
 	bool as_json = false;
-	int at, option;
+	char *dev = NULL;
+	int at, option, status;
 
 	opterr = 0;
 	while (at = optind, (option = getopt_long(argc, argv, ":hf:", options,
@@ -147,5 +145,9 @@ int status_main(int argc, char **argv)
 	}
 	if (argc - optind > 1)
 		return command_usage("status", "one NAME at most");
-	return show(file, argv[optind], as_json);
+	if (!file)
+		file = dev = dev_env_running();
+	status = show(file, argv[optind], as_json);
+	free(dev);
+	return status;
 }

@@ -112,7 +112,8 @@ static void print_row(const json_t *connection, FILE *to)
 		in, out, used);
 }
 
-static void print_trouble(const json_t *connection, FILE *to)
+static void print_trouble(const json_t *connection, const char *config,
+			  FILE *to)
 {
 	const json_t *error = json_object_get(connection, "last_error");
 	const char *hint = text_of(error, "hint");
@@ -124,6 +125,8 @@ static void print_trouble(const json_t *connection, FILE *to)
 		number_of(error, "count"), since);
 	if (hint[0] && strcmp(hint, "-") != 0)
 		fprintf(to, "  -> %s\n", hint);
+	fprintf(to, "  each step: hybridge doctor%s%s %s\n",
+		*config ? " -f " : "", config, text_of(connection, "name"));
 }
 
 bool status_text(const json_t *root, const char *only, FILE *to)
@@ -134,6 +137,8 @@ bool status_text(const json_t *root, const char *only, FILE *to)
 	size_t len = 0, i;
 	bool failing = false;
 	long long early = number_of(sender, "early");
+	const char *config =
+		json_string_value(json_object_get(sender, "config"));
 	char since[48];
 
 	status_ago(number_of(sender, "since_s"), since, sizeof(since));
@@ -153,7 +158,7 @@ bool status_text(const json_t *root, const char *only, FILE *to)
 	for (i = 0; i < len; i++)
 		print_row(rows[i], to);
 	for (i = 0; i < len && is_failing(rows[i]); i++) {
-		print_trouble(rows[i], to);
+		print_trouble(rows[i], config ? config : "", to);
 		failing = true;
 	}
 	if (early > 0)

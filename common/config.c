@@ -327,6 +327,15 @@ out:
 	return ret;
 }
 
+const struct hybridge_connection *
+hybridge_config_find(const struct hybridge_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->num_connections; i++)
+		if (strcmp(config->connections[i].name, name) == 0)
+			return &config->connections[i];
+	return NULL;
+}
+
 void hybridge_config_free(struct hybridge_config *config)
 {
 	if (!config)

@@ -155,6 +155,11 @@ bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn)
 	return conn->ssl && hybridge_tls_chose_h2(conn->ssl);
 }
 
+const SSL *hybridge_conn_ssl(const struct hybridge_conn *conn)
+{
+	return conn->ssl;
+}
+
 /* What others left would be taken for ours; looking costs a quarter of clearing. */
 static void forget_errors(void)
 {

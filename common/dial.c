@@ -424,13 +424,18 @@ static char *host_and_port(const char *host, uint16_t port)
 	return hybridge_text_join(parts, 3);
 }
 
+bool hybridge_dial_is_proxied(const struct hybridge_dial_args *args)
+{
+	return args->proxy &&
+	       !proxy_bypassed(args->no_proxy, args->host, args->port);
+}
+
 struct hybridge_dial *hybridge_dial_start(struct hybridge_loop *loop,
 					  const struct hybridge_dial_args *args,
 					  hybridge_dial_fn *done, void *owner)
 {
 	struct hybridge_dial *dial = calloc(1, sizeof(*dial));
-	bool use_proxy = args->proxy && !proxy_bypassed(args->no_proxy,
-							args->host, args->port);
+	bool use_proxy = hybridge_dial_is_proxied(args);
 
 	if (!dial)
 		return NULL;

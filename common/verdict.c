@@ -43,6 +43,11 @@ static int verdict_of_agent(const char *reason)
 	return 0;
 }
 
+bool hybridge_verdict_is_agents(const char *reason)
+{
+	return verdict_of_agent(reason) != 0;
+}
+
 int hybridge_verdict_of_status(int status, const char *reason)
 {
 	int said = verdict_of_agent(reason);

@@ -142,6 +142,10 @@ HYBRIDGE_MUSTUSE int hybridge_config_load(const char *path, char *const *env,
 					  struct hybridge_config *out,
 					  struct hybridge_error *err);
 
+/** hybridge_config_find() - The connection of that name, or NULL */
+const struct hybridge_connection *
+hybridge_config_find(const struct hybridge_config *config, const char *name);
+
 /** hybridge_config_free() - Wipe secrets, release everything; zeroes @config */
 void hybridge_config_free(struct hybridge_config *config);
 

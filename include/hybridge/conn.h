@@ -89,6 +89,9 @@ HYBRIDGE_MUSTUSE int hybridge_conn_handshake(struct hybridge_conn *conn,
 /** hybridge_conn_speaks_h2() - Whether the handshake, which is done, chose HTTP/2 */
 bool hybridge_conn_speaks_h2(const struct hybridge_conn *conn);
 
+/** hybridge_conn_ssl() - For who wants to know what was negotiated; NULL: plain TCP */
+const SSL *hybridge_conn_ssl(const struct hybridge_conn *conn);
+
 /**
  * hybridge_conn_keep_buffers() - Do not release TLS buffers (33 KiB) after every record
  * For the few connections that many streams share.

@@ -58,6 +58,10 @@ hybridge_dial_start(struct hybridge_loop *loop,
 		    const struct hybridge_dial_args *args,
 		    hybridge_dial_fn *done, void *owner);
 
+/** hybridge_dial_is_proxied() - Whether that goes by way of the proxy: there is one, and @no_proxy
+ * does not name the host */
+bool hybridge_dial_is_proxied(const struct hybridge_dial_args *args);
+
 /** hybridge_dial_cancel() - Give up; @done will not be called.  NULL is fine */
 void hybridge_dial_cancel(struct hybridge_dial *dial);
 

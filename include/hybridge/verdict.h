@@ -5,6 +5,7 @@
 #ifndef HYBRIDGE_VERDICT_H
 #define HYBRIDGE_VERDICT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <hybridge/error.h>
@@ -24,6 +25,9 @@ int hybridge_verdict_of_status(int status, const char *reason);
  * @os_errno: hybridge_dial_fn's, or the upgrade's when there was no answer
  */
 int hybridge_verdict_of_dial(int os_errno);
+
+/** hybridge_verdict_is_agents() - Whether our own agent has said this: the relay and it are well */
+bool hybridge_verdict_is_agents(const char *reason);
 
 /** hybridge_verdict_of_preamble() - For a listener that did not like azbridge's preamble, or broke off */
 int hybridge_verdict_of_preamble(int os_errno);

@@ -121,6 +121,7 @@ def test_status_leads_with_trouble_and_has_a_json_twin():
         assert app.run([PYTHON, "-c", ASK, "db.corp", "5432"]).status != 0
         result = run("status", "-f", app.path)
         assert result.returncode == 69 and "! db  nobody listens" in result.stdout, result.stdout
+        assert f"  each step: hybridge doctor -f {app.path} db\n" in result.stdout, result.stdout
         twin = json.loads(run("status", "-f", app.path, "--json").stdout)
         assert twin["connections"][0]["state"] == "failing"
         assert run("status", "-f", app.path, "other").returncode == 64
