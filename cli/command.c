@@ -89,6 +89,24 @@ const struct command commands[] = {
 	 "  hybridge wait -f app.env && psql -h db.corp\n"
 	 "  hybridge wait -f app.env --timeout 5m sql\n",
 	 wait_main},
+	{"config", "check|show|explain|keys [-f FILE] [HOST:PORT]",
+	 "what a configuration means, and whether it is right",
+	 "  -f FILE   env file (default: $HYBRIDGE_ENV, else a running "
+	 "'hybridge dev')\n"
+	 "\n"
+	 "  config check              whether a sender, or an agent, would "
+	 "take it\n"
+	 "  config show [--json]      each setting, and where it comes from; "
+	 "no secrets\n"
+	 "  config explain HOST:PORT  what becomes of a connect() to it\n"
+	 "  config keys               every key that there is\n"
+	 "\n"
+	 "Exit status: 0, 64 the command line is wrong, 78 the configuration "
+	 "is.\n"
+	 "\n"
+	 "  hybridge config check -f app.env\n"
+	 "  hybridge config explain -f app.env db.corp:5432\n",
+	 config_main},
 	{"key", "new|token|inspect [OPTION...]",
 	 "make a key, sign a token, take a connection string apart",
 	 "  key new --hc NAME [--relay wss://HOST[:PORT]] [--dir DIR]\n"
