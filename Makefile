@@ -177,7 +177,7 @@ bench-guard: deps ## count the engine's instructions, and hold them against the 
 	$(Q)$(MAKE) --no-print-directory programs $(B)/bench/guard $(B)/bench/load $(B)/bench/service
 	$(Q)B=$(B) ./bench/guard
 
-lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone: silent when good
+lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc, headers alone: silent when good
 	$(Q)B=$(B) ./tests/lint
 
 format: ## clang-format the sources in place
