@@ -38,6 +38,10 @@ PROG_CFLAGS = $(BASE_CFLAGS) $(WARN) -Wpedantic $(HARDEN) $(FORTIFY) $(SAN_FLAGS
 SHIM_CFLAGS = $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE \
 	-fno-stack-protector -fcf-protection=full -fno-builtin-printf $(CPPFLAGS) $(CFLAGS)
 
+# hybridge.1 is installed as $(MANDIR)/man1/hybridge.1, and so on.
+MAN_SECTIONS := 1 5 7 8
+MAN_PAGES    := $(foreach n,$(MAN_SECTIONS),$(patsubst docs/man/%,man$(n)/%,$(wildcard docs/man/*.$(n))))
+
 PROGRAMS := hybridge hybridge-sender hybridge-agent hybridge-relay
 SHIM     := $(B)/libhybridge.so
 # The dependency-free part of common/ that the shim shares.
@@ -198,6 +202,11 @@ install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -m 0644 $(wildcard examples/systemd/*) $(DESTDIR)$(EXAMPLEDIR)/systemd/
 	$(Q)sed -i 's|/usr/local/sbin|$(SBINDIR)|; s|/usr/local/lib|$(LIBDIR)|' \
 		$(DESTDIR)$(EXAMPLEDIR)/systemd/*.service
+	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS))
+	$(Q)for page in $(MAN_PAGES); do \
+		install -m 0644 docs/man/$${page#*/} $(DESTDIR)$(MANDIR)/$$page || exit 1; \
+	done
+	$(Q)sed -i 's|/usr/local/lib|$(LIBDIR)|' $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES))
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/hybridge $(DESTDIR)$(LIBDIR)/hybridge/libhybridge.so
@@ -207,6 +216,8 @@ uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/systemd/,$(notdir $(wildcard examples/systemd/*)))
 	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(EXAMPLEDIR)/systemd 2>/dev/null || true
 	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
+	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES))
+	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) 2>/dev/null || true
 
 clean: ## remove everything that was built
 	$(Q)rm -rf build build-*
