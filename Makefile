@@ -1,14 +1,15 @@
 # hybridge: the only build file.  `make help` lists the targets.
 
-PREFIX     ?= /usr/local
-BINDIR     ?= $(PREFIX)/bin
-SBINDIR    ?= $(PREFIX)/sbin
-LIBDIR     ?= $(PREFIX)/lib
-MANDIR     ?= $(PREFIX)/share/man
-EXAMPLEDIR ?= $(PREFIX)/share/doc/hybridge/examples
-B          ?= build
-CC         ?= cc
-VERSION    := 0.1.0
+PREFIX        ?= /usr/local
+BINDIR        ?= $(PREFIX)/bin
+SBINDIR       ?= $(PREFIX)/sbin
+LIBDIR        ?= $(PREFIX)/lib
+MANDIR        ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+EXAMPLEDIR    ?= $(PREFIX)/share/doc/hybridge/examples
+B             ?= build
+CC            ?= cc
+VERSION       := 0.1.0
 
 comma := ,
 Q     := $(if $(V),,@)
@@ -202,11 +203,12 @@ install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -m 0644 $(wildcard examples/systemd/*) $(DESTDIR)$(EXAMPLEDIR)/systemd/
 	$(Q)sed -i 's|/usr/local/sbin|$(SBINDIR)|; s|/usr/local/lib|$(LIBDIR)|' \
 		$(DESTDIR)$(EXAMPLEDIR)/systemd/*.service
-	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS))
+	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR)
 	$(Q)for page in $(MAN_PAGES); do \
 		install -m 0644 docs/man/$${page#*/} $(DESTDIR)$(MANDIR)/$$page || exit 1; \
 	done
 	$(Q)sed -i 's|/usr/local/lib|$(LIBDIR)|' $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES))
+	$(Q)install -m 0644 completion/hybridge.bash $(DESTDIR)$(COMPLETIONDIR)/hybridge
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/hybridge $(DESTDIR)$(LIBDIR)/hybridge/libhybridge.so
@@ -216,8 +218,8 @@ uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/systemd/,$(notdir $(wildcard examples/systemd/*)))
 	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(EXAMPLEDIR)/systemd 2>/dev/null || true
 	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
-	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES))
-	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) 2>/dev/null || true
+	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES)) $(DESTDIR)$(COMPLETIONDIR)/hybridge
+	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR) 2>/dev/null || true
 
 clean: ## remove everything that was built
 	$(Q)rm -rf build build-*

@@ -44,7 +44,7 @@ def read(root, path):
         return file.read()
 
 
-def test_programs_library_and_pages_are_where_they_are_looked_for():
+def test_programs_library_pages_and_completion_are_where_they_are_looked_for():
     with tempfile.TemporaryDirectory() as root:
         make("install", root)
         found = files(root)
@@ -54,6 +54,7 @@ def test_programs_library_and_pages_are_where_they_are_looked_for():
         assert found[f"{PREFIX}/lib/hybridge/libhybridge.so"] == 0o644
         for page in manual.PAGES:
             assert found[f"{PREFIX}/share/man/man{page[-1]}/{page}"] == 0o644
+        assert found[f"{PREFIX}/share/bash-completion/completions/hybridge"] == 0o644
         assert all(path.startswith(PREFIX + "/") for path in found), found
 
 
@@ -68,9 +69,9 @@ def test_pages_name_the_folder_that_the_library_was_installed_to():
 
 def test_folders_of_ones_own_are_used():
     with tempfile.TemporaryDirectory() as root:
-        make("install", root, MANDIR="/m", EXAMPLEDIR="/e")
+        make("install", root, MANDIR="/m", COMPLETIONDIR="/c", EXAMPLEDIR="/e")
         found = files(root)
-        assert "/m/man1/hybridge.1" in found, found
+        assert "/m/man1/hybridge.1" in found and "/c/hybridge" in found, found
         assert "/e/hybridge.env" in found and not re.search(r"/share/", " ".join(found)), found
 
 
