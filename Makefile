@@ -41,7 +41,7 @@ SHIM_CFLAGS = $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -fvisibility=hidden -U_FORTIFY
 
 # hybridge.1 is installed as $(MANDIR)/man1/hybridge.1, and so on.
 MAN_SECTIONS := 1 5 7 8
-MAN_PAGES    := $(foreach n,$(MAN_SECTIONS),$(patsubst docs/man/%,man$(n)/%,$(wildcard docs/man/*.$(n))))
+MAN_PAGES    := $(foreach n,$(MAN_SECTIONS),$(patsubst man/%,man$(n)/%,$(wildcard man/*.$(n))))
 
 PROGRAMS := hybridge hybridge-sender hybridge-agent hybridge-relay
 SHIM     := $(B)/libhybridge.so
@@ -205,7 +205,7 @@ install: programs ## install below $(DESTDIR)$(PREFIX)
 		$(DESTDIR)$(EXAMPLEDIR)/systemd/*.service
 	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR)
 	$(Q)for page in $(MAN_PAGES); do \
-		install -m 0644 docs/man/$${page#*/} $(DESTDIR)$(MANDIR)/$$page || exit 1; \
+		install -m 0644 man/$${page#*/} $(DESTDIR)$(MANDIR)/$$page || exit 1; \
 	done
 	$(Q)sed -i 's|/usr/local/lib|$(LIBDIR)|' $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES))
 	$(Q)install -m 0644 completion/hybridge.bash $(DESTDIR)$(COMPLETIONDIR)/hybridge

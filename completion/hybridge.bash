@@ -123,18 +123,49 @@ _hybridge_status() {
 	fi
 }
 
+_hybridge_wait() {
+	_hybridge_skip 2 '-f --timeout'
+	if [[ $wants == -f ]]; then
+		_hybridge_find -f
+	elif [[ -z $wants && $cur == -* ]]; then
+		_hybridge_offer '-f --timeout -h --help'
+	elif [[ -z $wants ]]; then
+		_hybridge_names "$1" "$file"
+	fi
+}
+
+_hybridge_config() {
+	if ((COMP_CWORD == 2)); then
+		_hybridge_offer 'check show explain keys'
+		[[ $cur != -* ]] || _hybridge_offer '-h --help'
+		return
+	fi
+	_hybridge_skip 3 '-f'
+	if [[ -n $wants ]]; then
+		_hybridge_find -f
+	elif [[ $cur == -* ]]; then
+		case ${COMP_WORDS[2]} in
+		show) _hybridge_offer '-f --json -h --help' ;;
+		keys) _hybridge_offer '-h --help' ;;
+		*) _hybridge_offer '-f -h --help' ;;
+		esac
+	fi
+}
+
 _hybridge() {
 	local cur=${COMP_WORDS[COMP_CWORD]} first wants file
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		_hybridge_offer 'run dev status key version'
+		_hybridge_offer 'run dev status doctor wait config key version'
 		[[ $cur != -* ]] || _hybridge_offer '-h --help -V --version'
 		return
 	fi
 	case ${COMP_WORDS[1]} in
 	run) _hybridge_run ;;
 	dev) _hybridge_dev ;;
-	status) _hybridge_status "$1" ;;
+	status | doctor) _hybridge_status "$1" ;;
+	wait) _hybridge_wait "$1" ;;
+	config) _hybridge_config ;;
 	key) _hybridge_key ;;
 	version) _hybridge_offer '--json -h --help' ;;
 	esac

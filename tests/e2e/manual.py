@@ -8,7 +8,7 @@ import subprocess
 
 from harness import BUILD, CLEAN_ENV, SOURCE
 
-FOLDER = os.path.join(SOURCE, "docs", "man")
+FOLDER = os.path.join(SOURCE, "man")
 # "hybridge.1": its path
 PAGES = {os.path.basename(path): path for path in sorted(glob.glob(os.path.join(FOLDER, "*")))}
 
@@ -27,7 +27,7 @@ def read(*path):
 
 @functools.cache
 def page(name):
-    return read("docs", "man", name)
+    return read("man", name)
 
 
 def part(text, macro, title):

@@ -21,6 +21,10 @@ _hybridge "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 """
 
 
+WITH_VERBS = ("key", "config")
+WITH_NAMES = ("status", "doctor", "wait")  # of connections, behind the options
+
+
 def bash(code, *args, env=None, cwd=None):
     done = subprocess.run(
         ["bash", "--norc", "--noprofile", "-c", code, "bash", *args],
@@ -54,15 +58,16 @@ def test_options_are_those_of_the_help():
     for command in manual.commands():
         shown = manual.shown_options("hybridge", command)
         offered = complete(command, "-") - {"--"}
-        if command == "key":
-            for word in complete("key", ""):
-                offered |= complete("key", word, "-")
+        if command in WITH_VERBS:
+            for word in complete(command, ""):
+                offered |= complete(command, word, "-")
         assert offered == shown | help_options, (command, offered ^ shown)
 
 
-def test_words_behind_key_are_those_of_the_help():
-    usage = manual.run("hybridge", "key", "--help").stdout.split()[3]
-    assert complete("key", "") == set(usage.split("|")), usage
+def test_verbs_of_a_command_are_those_of_the_help():
+    for command in WITH_VERBS:
+        usage = manual.run("hybridge", command, "--help").stdout.split()[3]
+        assert complete(command, "") == set(usage.split("|")), usage
     assert complete("key", "i") == {"inspect"}
     assert complete("key", "new", "--hc", "") == set()
 
@@ -161,12 +166,13 @@ def test_it_asks_nobody_but_the_sender_and_only_for_names():
         for command in ("", *manual.commands()):
             words = [command] if command else []
             for more in ([""], ["-"], ["-f", ""], ["new", "--"]):
-                if command != "status":
+                if command not in WITH_NAMES:
                     complete(*words, *more, env=env)
         assert not os.path.exists(asked)
-        complete("status", "-f", "a.env", "", env=env)
+        for command in WITH_NAMES:
+            complete(command, "-f", "a.env", "", env=env)
         with open(asked, encoding="ascii") as file:
-            assert file.read() == "status --json -f a.env\n"
+            assert file.read() == len(WITH_NAMES) * "status --json -f a.env\n"
 
 
 def test_the_shell_knows_it_as_hybridges():

@@ -98,6 +98,16 @@ def test_every_option_of_a_command_is_documented_and_no_other():
         assert said == shown, (command, said ^ shown)
 
 
+def test_the_rows_of_doctor_are_those_that_it_has():
+    said = set(re.findall(r"^\.It ([a-z]+)$", page("hybridge-doctor.1"), re.M))
+    code = read("cli", "doctor.c") + read("cli", "doctor_check.c")
+    rows = set(re.findall(r'(?:report_row|report_failure|row_skipped)\([^;"]*?"([a-z]+)"', code))
+    rows |= set(re.findall(r'\{TOLD_\w+, "([a-z]+)"', code))
+    assert said == rows and len(rows) > 8, said ^ rows
+    assert options(page("hybridge-doctor.1")) == shown_options("hybridge", "doctor")
+    assert set(statuses(page("hybridge-doctor.1"))) <= set(statuses(page("hybridge.1")))
+
+
 def test_what_hybridge_itself_takes_is_what_its_page_says():
     head = part(page("hybridge.1"), "Sh", "DESCRIPTION").split(".Ss ")[0]
     assert options(head) == {"-h", "--help", "-V", "--version"}
