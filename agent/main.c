@@ -2,6 +2,7 @@
  * main.c - hybridge-agent: listens at the relay and carries streams to services nearby.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <hybridge/daemon.h>
@@ -26,17 +27,34 @@ static int load(const struct hybridge_daemon_options *options,
 	return 0;
 }
 
+/* The address of the status page is taken once. */
+static void warn_of_restart(const struct hybridge_config *now,
+			    const struct hybridge_config *next)
+{
+	const char *a = now->status_listen ? now->status_listen : "";
+	const char *b = next->status_listen ? next->status_listen : "";
+
+	if (strcmp(a, b) != 0)
+		hybridge_log(HYBRIDGE_LOG_WARNING,
+			     "HYBRIDGE_STATUS_LISTEN needs a restart",
+			     HYBRIDGE_STR("now", a), HYBRIDGE_STR("file", b));
+}
+
 static void on_reload(void *owner)
 {
 	struct agent *agent = owner;
 	struct hybridge_config config = {0};
 	struct hybridge_error err = {0};
+	int ret = -1;
 
 	if (agent->stopping)
 		return;
 	hybridge_daemon_notify("RELOADING=1");
-	if (load(agent->options, &config, &err) == 0 &&
-	    agent_reload(agent, &config, &err) == 0)
+	if (load(agent->options, &config, &err) == 0) {
+		warn_of_restart(&agent->config, &config);
+		ret = agent_reload(agent, &config, &err);
+	}
+	if (ret == 0)
 		hybridge_log_fields(HYBRIDGE_LOG_INFO,
 				    "configuration read again", NULL);
 	else

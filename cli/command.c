@@ -121,7 +121,6 @@ const struct command commands[] = {
 	 "  hybridge key token --ttl 10m < erp-send.connection\n",
 	 key_main},
 	{"version", "[--json]", "which hybridge this is",
-	 "\n"
 	 "  hybridge version\n"
 	 "  hybridge version --json\n",
 	 version_main},

@@ -18,7 +18,9 @@ static void print_overview(FILE *to)
 	      to);
 	for (const struct command *command = commands; command->name; command++)
 		fprintf(to, "  %-9s %s\n", command->name, command->help);
-	fputs("\nhybridge COMMAND --help says more.\n", to);
+	fputs("\nhybridge COMMAND --help says more; hybridge --version shows "
+	      "the version.\n",
+	      to);
 }
 
 static int unknown(const char *name)

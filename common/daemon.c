@@ -37,8 +37,8 @@ static void print_help(const char *prog, const char *about)
 	       "  -V, --version      show the version\n\n"
 	       "Exit status: 0 after SIGTERM or SIGINT, 64 wrong command line, "
 	       "71 the system\n"
-	       "refused, 75 another sender has the socket, 77 access denied, "
-	       "78 wrong configuration.\n",
+	       "refused, 75 (of a sender) another has the socket, 78 wrong "
+	       "configuration.\n",
 	       prog, about);
 }
 

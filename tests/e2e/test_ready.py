@@ -2,6 +2,7 @@
 """When an agent is ready, and what a service manager hears of it (sd_notify)."""
 
 import contextlib
+import signal
 import socket
 
 import clients
@@ -71,6 +72,16 @@ def test_an_agent_of_two_good_connections_waits_for_both():
         assert agent.ready == "connections=2 up=2", agent.ready
         until(lambda: manager.hears("READY=1"), "READY=1")
         assert "STATUS=2 of 2 connections up" in manager.heard, manager.heard
+
+
+def test_a_reload_says_what_needs_a_restart():
+    with servers.echo() as target, World() as world:
+        agent = world.agent(world.relay(["db"]), {"db": target.at})
+        with open(world.path("agent1.env"), "a", encoding="ascii") as file:
+            file.write("HYBRIDGE_STATUS_LISTEN='127.0.0.1:1'\n")
+        agent.signal(signal.SIGHUP)
+        agent.wait_log('"HYBRIDGE_STATUS_LISTEN needs a restart" now="" file=127.0.0.1:1')
+        agent.wait_log("configuration read again")
 
 
 if __name__ == "__main__":
