@@ -3,17 +3,14 @@
  */
 #include "config.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <hybridge/config.h>
-#include <hybridge/daemon.h>
 
+#include "arguments.h"
 #include "command.h"
-#include "dev.h"
 
 /* Each of these asks for more than the command line does. */
 static int load_as(const char *file, enum hybridge_role role,
@@ -85,62 +82,38 @@ int config_keys(void)
 	return 0;
 }
 
-/* The verb, with what stands behind the options. */
-static int run_verb(const char *verb, char **rest, int num, const char *file,
-		    bool as_json)
+static int run_verb(const struct arguments *arguments)
 {
+	const char *verb = arguments->num > 0 ? arguments->rest[0] : "";
 	bool explains = strcmp(verb, "explain") == 0;
 
-	if (num != (explains ? 1 : 0))
+	if (strcmp(verb, "check") != 0 && strcmp(verb, "show") != 0 &&
+	    strcmp(verb, "keys") != 0 && !explains)
+		return command_usage("config", "one of check, show, explain, "
+					       "keys is needed");
+	if (arguments->num != (explains ? 2 : 1))
 		return command_usage("config",
 				     explains ? "explain wants one HOST:PORT"
 					      : "unexpected argument");
-	if (as_json && strcmp(verb, "show") != 0)
+	if (arguments->as_json && strcmp(verb, "show") != 0)
 		return command_usage("config", "only show has --json");
 	if (explains)
-		return config_explain(file, rest[0]);
+		return config_explain(arguments->file, arguments->rest[1]);
 	if (strcmp(verb, "check") == 0)
-		return config_check(file);
+		return config_check(arguments->file);
 	if (strcmp(verb, "show") == 0)
-		return config_show(file, as_json);
-	if (strcmp(verb, "keys") == 0)
-		return config_keys();
-	return command_usage("config",
-			     "one of check, show, explain, keys is needed");
+		return config_show(arguments->file, arguments->as_json);
+	return config_keys();
 }
 
 int config_main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char *file = hybridge_daemon_config();
-	bool as_json = false;
-	char *dev = NULL;
-	int at, option, status;
+	struct arguments arguments = {0};
+	int status = arguments_parse(argc, argv, ARGUMENTS_JSON, &arguments);
 
-	opterr = 0;
-	while (at = optind, (option = getopt_long(argc, argv, ":hf:", options,
-						  NULL)) != -1) {
-		if (option == 'f')
-			file = optarg;
-		else if (option == 'j')
-			as_json = true;
-		else if (option == 'h')
-			return command_help("config");
-		else
-			return command_option("config", options, argv + at,
-					      option == ':');
-	}
-	if (optind >= argc)
-		return command_usage("config", "one of check, show, explain, "
-					       "keys is needed");
-	if (!file)
-		file = dev = dev_env_running();
-	status = run_verb(argv[optind], argv + optind + 1, argc - optind - 1,
-			  file, as_json);
-	free(dev);
+	if (status >= 0)
+		return status;
+	status = run_verb(&arguments);
+	arguments_free(&arguments);
 	return status;
 }

@@ -1,7 +1,6 @@
 /*
  * doctor.c - hybridge doctor: checks each step of each connection, from this machine on.
  */
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +9,9 @@
 
 #include <jansson.h>
 
-#include <hybridge/daemon.h>
-
+#include "arguments.h"
 #include "ask.h"
 #include "command.h"
-#include "dev.h"
 #include "doctor_check.h"
 #include "status_text.h"
 
@@ -204,34 +201,16 @@ static int examine(const char *file, const char *only, bool as_json)
 
 int doctor_main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	const char *file = hybridge_daemon_config();
-	bool as_json = false;
-	char *dev = NULL;
-	int at, option, status;
+	struct arguments arguments = {0};
+	int status = arguments_parse(argc, argv, ARGUMENTS_JSON, &arguments);
 
-	opterr = 0;
-	while (at = optind, (option = getopt_long(argc, argv, ":hf:", options,
-						  NULL)) != -1) {
-		if (option == 'f')
-			file = optarg;
-		else if (option == 'j')
-			as_json = true;
-		else if (option == 'h')
-			return command_help("doctor");
-		else
-			return command_option("doctor", options, argv + at,
-					      option == ':');
-	}
-	if (argc - optind > 1)
-		return command_usage("doctor", "one NAME at most");
-	if (!file)
-		file = dev = dev_env_running();
-	status = examine(file, argv[optind], as_json);
-	free(dev);
+	if (status >= 0)
+		return status;
+	if (arguments.num > 1)
+		status = command_usage("doctor", "one NAME at most");
+	else
+		status = examine(arguments.file, arguments.rest[0],
+				 arguments.as_json);
+	arguments_free(&arguments);
 	return status;
 }

@@ -28,7 +28,7 @@ static uint32_t limited(const struct reach *reach, uint32_t timeout_ms)
 }
 
 /* Of the clock itself: the loop's stands still between two runs. */
-static int64_t now_ms(void)
+int64_t reach_now_ms(void)
 {
 	struct timespec now;
 
@@ -53,10 +53,10 @@ static void wake(struct reach *reach)
 
 static void turn(struct reach *reach)
 {
-	int64_t began_ms = now_ms();
+	int64_t began_ms = reach_now_ms();
 
 	hybridge_loop_run(reach->loop);
-	reach->took_ms = now_ms() - began_ms;
+	reach->took_ms = reach_now_ms() - began_ms;
 }
 
 int reach_open(struct reach *reach, const struct hybridge_config *config,
@@ -85,11 +85,11 @@ int reach_lookup(struct reach *reach, const char *host, char *text, size_t size,
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
-	int64_t began_ms = now_ms();
+	int64_t began_ms = reach_now_ms();
 	int ret = getaddrinfo(host, NULL, &hints, &list);
 	size_t len = 0;
 
-	reach->took_ms = now_ms() - began_ms;
+	reach->took_ms = reach_now_ms() - began_ms;
 	if (ret != 0) {
 		hybridge_fail(err, HYBRIDGE_EUNREACH, "%s: %s", host,
 			      gai_strerror(ret));

@@ -42,6 +42,9 @@ HYBRIDGE_MUSTUSE int reach_open(struct reach *reach,
 				const struct hybridge_config *config,
 				struct hybridge_error *err);
 
+/** reach_now_ms() - CLOCK_MONOTONIC in milliseconds */
+int64_t reach_now_ms(void);
+
 /** reach_close() - Release what it owns */
 void reach_close(struct reach *reach);
 

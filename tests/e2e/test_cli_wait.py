@@ -48,10 +48,10 @@ def test_it_says_what_it_waited_for_in_vain():
         app = world.app(relay, {"db": "db.corp:5432"})
         result = wait("-f", app.path, "--timeout", "10ms")
         assert result.returncode == 75, result
-        assert "db is not ready after 0.01 s: " in result.stderr and "\n  -> " in result.stderr, result.stderr
+        assert "db is not ready within 0.01 s: " in result.stderr and "\n  -> " in result.stderr, result.stderr
         result = wait("-f", app.path, "--timeout", "1500ms")
         assert result.returncode == 75, result
-        assert "db is not ready after 1.5 s: nobody listens" in result.stderr, result.stderr
+        assert "db is not ready within 1.5 s: nobody listens" in result.stderr, result.stderr
         assert "-> start the agent" in result.stderr, result.stderr
         world.agent(relay, {"db": nobody})
         result = wait("-f", app.path, "--timeout", "1500ms")
