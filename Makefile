@@ -23,8 +23,11 @@ ifneq ($(findstring clang,$(CC)),clang)
 WARN += -Wduplicated-cond -Wlogical-op
 ZERO := -ftrivial-auto-var-init=zero
 endif
-HARDEN := -O2 -g -fstack-protector-strong -fstack-clash-protection \
-	-fcf-protection=full $(ZERO) -fPIE
+# Jumps and returns only where they belong; each machine has a flag of its own for that.
+MACHINE := $(shell $(CC) -dumpmachine)
+JUMPS   := $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection=full) \
+	$(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
+HARDEN  := -O2 -g -fstack-protector-strong -fstack-clash-protection $(JUMPS) $(ZERO) -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
 
 BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -DHYBRIDGE_VERSION='"$(VERSION)"' -Iinclude -MMD -MP
@@ -35,9 +38,11 @@ else
 FORTIFY    := -D_FORTIFY_SOURCE=3
 endif
 PROG_CFLAGS = $(BASE_CFLAGS) $(WARN) -Wpedantic $(HARDEN) $(FORTIFY) $(SAN_FLAGS) $(CPPFLAGS) $(CFLAGS)
-# The shim is a guest that must load under any libc: nothing that refers to one by name.
+# The shim is a guest that must load under any libc: nothing that refers to one by name, nor to
+# the compiler's own library, as atomics on ARM would.
+SHIM_ATOMICS := $(if $(filter aarch64-%,$(MACHINE)),-mno-outline-atomics)
 SHIM_CFLAGS = $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE \
-	-fno-stack-protector -fcf-protection=full -fno-builtin-printf $(CPPFLAGS) $(CFLAGS)
+	-fno-stack-protector $(JUMPS) $(SHIM_ATOMICS) -fno-builtin-printf $(CPPFLAGS) $(CFLAGS)
 
 # hybridge.1 is installed as $(MANDIR)/man1/hybridge.1, and so on.
 MAN_SECTIONS := 1 5 7 8

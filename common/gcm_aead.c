@@ -3,9 +3,10 @@
  */
 #include "gcm_aead.h"
 
+#include <stdlib.h>
+
 #ifdef HYBRIDGE_HAVE_GCM_KERNEL
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>

@@ -6,9 +6,9 @@
  */
 #include "gcm_cipher.h"
 
-#ifdef HYBRIDGE_HAVE_GCM_KERNEL
-
 #include <string.h>
+
+#ifdef HYBRIDGE_HAVE_GCM_KERNEL
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>

@@ -8,11 +8,12 @@
  */
 #include "gcm_kernel.h"
 
+#include <stdint.h>
+
 #ifdef HYBRIDGE_HAVE_GCM_KERNEL
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <string.h>
 
 #define LIBRARY "libIPSec_MB.so.1"
