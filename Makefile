@@ -17,10 +17,11 @@ say    = @$(if $(V),:,echo "  $(1)")
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wconversion -Wsign-conversion \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
-	-Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough \
+	-Wwrite-strings -Wswitch-enum \
 	$(if $(CI),-Werror)
 ifneq ($(findstring clang,$(CC)),clang)
-WARN += -Wduplicated-cond -Wlogical-op
+# clang does not take uthash's comments for what they are.
+WARN += -Wduplicated-cond -Wlogical-op -Wimplicit-fallthrough
 ZERO := -ftrivial-auto-var-init=zero
 endif
 # Jumps and returns only where they belong; each machine has a flag of its own for that.

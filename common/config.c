@@ -215,7 +215,8 @@ static bool is_first(const struct hybridge_settings *settings, size_t index)
 	const struct hybridge_setting *item = &settings->items[index];
 
 	for (size_t i = 0; i < index; i++)
-		if (config_key_is_connection(settings->items[i].key) &&
+		if (config_key_is_connection(
+			    (enum config_key)settings->items[i].key) &&
 		    strcmp(settings->items[i].star, item->star) == 0)
 			return false;
 	return true;
@@ -290,7 +291,7 @@ static int load_connections(const struct hybridge_settings *settings,
 	for (size_t i = 0; i < settings->len && ret == 0; i++) {
 		const struct hybridge_setting *item = &settings->items[i];
 
-		if (config_key_is_connection(item->key) &&
+		if (config_key_is_connection((enum config_key)item->key) &&
 		    is_first(settings, i) &&
 		    is_wanted(settings, item->star, role))
 			ret = add_connection(settings, item, &entries, config,
