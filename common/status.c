@@ -365,7 +365,7 @@ out:
 	return ret;
 }
 
-void hybridge_status_stop(struct hybridge_status *status)
+static void stop_listening(struct hybridge_status *status)
 {
 	hybridge_timer_clear(status->loop, &status->retry);
 	hybridge_loop_unwatch(status->loop, &status->listener);
@@ -374,7 +374,7 @@ void hybridge_status_stop(struct hybridge_status *status)
 	status->listener.fd = -1;
 }
 
-int hybridge_status_resume(struct hybridge_status *status, const char *address,
+static int start_listening(struct hybridge_status *status, const char *address,
 			   struct hybridge_error *err)
 {
 	if (open_listener(status, address, err) != 0)
@@ -390,7 +390,7 @@ int hybridge_status_resume(struct hybridge_status *status, const char *address,
 
 static void status_free(struct hybridge_status *status)
 {
-	hybridge_status_stop(status);
+	stop_listening(status);
 	free(status);
 }
 
@@ -430,7 +430,7 @@ hybridge_status_listen(struct hybridge_loop *loop, const char *address,
 	status->owner = owner;
 	status->listener.fd = -1;
 	status->retry.fire = on_retry;
-	if (hybridge_status_resume(status, address, err) != 0)
+	if (start_listening(status, address, err) != 0)
 		goto fail;
 	status->vhost = lws_create_vhost(hybridge_loop_lws(loop), &info);
 	if (!status->vhost) {

@@ -175,7 +175,7 @@ static void answer_peer(struct client *client,
 	if (question->addr_port != 0)
 		fill_peer(client, question, &answer);
 	else
-		name = route_name_of(&sender->config, &sender->names,
+		name = route_name_of(&sender->plan->config, &sender->names,
 				     &question->addr, &len);
 	if (name)
 		put_name(&answer, name, len);
@@ -202,8 +202,8 @@ static void note_refused(struct sender *sender,
 {
 	char host[256];
 	size_t index;
-	enum route_found found =
-		route_find(&sender->config, &sender->names, msg, host, &index);
+	enum route_found found = route_find(&sender->plan->config,
+					    &sender->names, msg, host, &index);
 
 	sender->unmapped++;
 	if (found == ROUTE_NO_PORT)

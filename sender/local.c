@@ -21,12 +21,11 @@
 #include <hybridge/spare.h>
 
 #include "client.h"
-#include "handover.h"
+#include "reload.h"
 #include "sender.h"
 
 #define ACCEPTS_PER_TURN 64
 #define RESUME_MS        20 /* the last one refused may have descriptors yet */
-#define HANDOVER_MS      5000
 #define NUM_SPARE        (1 + HYBRIDGE_LOCAL_MAX_FDS)
 
 struct local {
@@ -35,7 +34,6 @@ struct local {
 	struct hybridge_source listener;
 	struct client *clients;
 	int spare[NUM_SPARE];
-	struct handover *handover;    /* to a new sender, under way */
 	struct hybridge_timer resume; /* watch the listener again */
 };
 
@@ -80,45 +78,13 @@ static bool accept_one(struct local *local)
 	return errno == EINTR || errno == ECONNABORTED;
 }
 
-/* Nobody is accepted any more; the path stays, and who waits there is the new sender's. */
-static void on_handed_over(void *owner, bool taken)
-{
-	struct local *local = owner;
-
-	local->handover = NULL;
-	hybridge_timer_clear(local->sender->loop, &local->resume);
-	if (!taken) {
-		resume(local);
-		return;
-	}
-	hybridge_loop_unwatch(local->sender->loop, &local->listener);
-	close(local->file.fd);
-	local->file.fd = -1;
-	sender_hand_over(local->sender);
-}
-
-/* Nobody is accepted until it is known by whom; not for ever, if the new one hangs. */
-static bool hand_over(struct local *local)
-{
-	local->handover = handover_start(local->sender, local->file.fd,
-					 on_handed_over, local);
-	if (!local->handover)
-		return false;
-	if (hybridge_timer_set(local->sender->loop, &local->resume,
-			       HANDOVER_MS) == 0)
-		hybridge_loop_unwatch(local->sender->loop, &local->listener);
-	return true;
-}
-
 static void on_listener(struct hybridge_source *source, uint32_t events)
 {
 	struct local *local =
 		hybridge_container(source, struct local, listener);
 
 	(void)events;
-	if (!local->handover && handover_is_due(local->sender) &&
-	    hand_over(local))
-		return;
+	reload_if_changed(local->sender);
 	for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(local); i++)
 		;
 }
@@ -179,11 +145,6 @@ struct local *local_start(struct sender *sender, struct socket_file *file,
 	return local;
 }
 
-void local_claim(struct local *local)
-{
-	socket_claim(&local->file);
-}
-
 const char *local_path(const struct local *local)
 {
 	return local->file.path;
@@ -197,7 +158,7 @@ void local_client_gone(struct local *local, bool on_spare)
 
 bool local_is_idle(const struct local *local)
 {
-	return !local->clients && !local->handover;
+	return !local->clients;
 }
 
 /*
@@ -237,8 +198,6 @@ void local_stop(struct local *local)
 {
 	hybridge_loop_unwatch(local->sender->loop, &local->listener);
 	hybridge_timer_clear(local->sender->loop, &local->resume);
-	handover_cancel(local->handover);
-	local->handover = NULL;
 	socket_close(&local->file);
 	while (local->clients)
 		client_drop(local->clients);

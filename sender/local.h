@@ -23,13 +23,10 @@ HYBRIDGE_MUSTUSE struct local *local_start(struct sender *sender,
 					   struct socket_file *file,
 					   struct hybridge_error *err);
 
-/** local_claim() - We serve there now, and nobody else: the path goes with us */
-void local_claim(struct local *local);
-
 /** local_path() - Where it listens */
 const char *local_path(const struct local *local);
 
-/** local_is_idle() - Whether no client is connected, and no other sender about to take over */
+/** local_is_idle() - Whether no client is connected */
 bool local_is_idle(const struct local *local);
 
 /**

@@ -12,6 +12,7 @@
 #include <hybridge/status.h>
 
 #include "local.h"
+#include "reload.h"
 #include "sender.h"
 #include "socket.h"
 #include "sources.h"
@@ -56,10 +57,9 @@ static void on_stop(void *owner)
 
 static void on_reload(void *owner)
 {
-	(void)owner;
-	hybridge_log(HYBRIDGE_LOG_WARNING, "configuration not read again",
-		     HYBRIDGE_STR("hint", "restart the sender; programs read "
-					  "theirs when they start"));
+	hybridge_daemon_notify("RELOADING=1");
+	reload(owner);
+	hybridge_daemon_notify("READY=1");
 }
 
 static const struct hybridge_daemon_ops daemon_ops = {
@@ -70,11 +70,11 @@ static const struct hybridge_daemon_ops daemon_ops = {
 static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 		 struct hybridge_error *err)
 {
-	const char *status_listen = sender->config.status_listen;
+	const char *status_listen = sender->plan->config.status_listen;
 	struct socket_file file = SOCKET_NONE;
 	struct local *local;
 
-	if (open_socket(&sender->config, options, &file, err) != 0)
+	if (open_socket(&sender->plan->config, options, &file, err) != 0)
 		return -1;
 	local = local_start(sender, &file, err);
 	if (!local) {
@@ -92,37 +92,18 @@ static int serve(struct sender *sender, struct hybridge_daemon_options *options,
 	wildcard_open(sender, local_path(local));
 	sender->idle_exit = options->activated;
 	sender_changed(sender);
-	hybridge_log(
-		HYBRIDGE_LOG_INFO, "started",
-		HYBRIDGE_STR("version", HYBRIDGE_VERSION),
-		HYBRIDGE_STR("aes_gcm", hybridge_fast_crypto_name(
-						sender->config.fast_crypto)),
-		HYBRIDGE_STR("socket", local_path(local)),
-		HYBRIDGE_NUM("connections", sender->config.num_connections));
-	local_claim(local);
+	hybridge_log(HYBRIDGE_LOG_INFO, "started",
+		     HYBRIDGE_STR("version", HYBRIDGE_VERSION),
+		     HYBRIDGE_STR("aes_gcm",
+				  hybridge_fast_crypto_name(
+					  sender->plan->config.fast_crypto)),
+		     HYBRIDGE_STR("socket", local_path(local)),
+		     HYBRIDGE_NUM("connections",
+				  sender->plan->config.num_connections));
 	hybridge_daemon_ready(options, local_path(local));
 	hybridge_loop_run(sender->loop);
 	hybridge_log_fields(HYBRIDGE_LOG_INFO, "stopped", NULL);
 	return 0;
-}
-
-/*
- * Looks at the files before what they say is read for good: what is written meanwhile shows as a
- * change.  Which files there are is known only when they have been read once.
- */
-static int load(const struct hybridge_daemon_options *options,
-		struct sources **sources, struct hybridge_config *out,
-		struct hybridge_error *err)
-{
-	struct hybridge_config config = {0};
-
-	if (hybridge_config_load(options->config, environ, HYBRIDGE_ROLE_SENDER,
-				 &config, err) != 0)
-		return -1;
-	*sources = sources_new(&config);
-	hybridge_config_free(&config);
-	return hybridge_config_load(options->config, environ,
-				    HYBRIDGE_ROLE_SENDER, out, err);
 }
 
 static int run(struct hybridge_daemon_options *options,
@@ -134,7 +115,7 @@ static int run(struct hybridge_daemon_options *options,
 	struct sources *sources = NULL;
 	int ret = -1;
 
-	if (load(options, &sources, &config, err) != 0)
+	if (reload_read(options->config, &sources, &config, err) != 0)
 		goto out;
 	hybridge_log_setup("hybridge-sender", config.log_level,
 			   config.log_format);

@@ -91,7 +91,7 @@ static bool same_service(const struct hybridge_connstr *a,
 void origin_check(struct sender *sender, const struct hybridge_local_msg *msg,
 		  const char *file, size_t index, struct hybridge_error *err)
 {
-	const struct hybridge_config *own = &sender->config;
+	const struct hybridge_config *own = &sender->plan->config;
 	const struct hybridge_connstr *ours = &own->connections[index].relay;
 	const struct hybridge_connstr *theirs;
 	const struct hybridge_config *other;

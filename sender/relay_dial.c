@@ -12,38 +12,37 @@
 #define SESSION_DIAL_MS 10000
 
 /* Where it is, and how it is dialled. */
-static struct hybridge_dial_args args_of(const struct sender *sender,
-					 const struct route *route,
+static struct hybridge_dial_args args_of(const struct route *route,
 					 uint32_t timeout_ms)
 {
+	const struct plan *plan = route->plan;
 	const struct hybridge_connstr *relay = &route->connection->relay;
 
 	return (struct hybridge_dial_args){
 		.host = relay->host,
 		.port = relay->port,
-		.tls = relay->plaintext ? NULL : sender->tls,
-		.proxy = sender->config.proxy,
-		.no_proxy = sender->config.no_proxy,
+		.tls = relay->plaintext ? NULL : plan->tls,
+		.proxy = plan->config.proxy,
+		.no_proxy = plan->config.no_proxy,
 		.timeout_ms = timeout_ms,
 	};
 }
 
-struct hybridge_pool *relay_pool(struct sender *sender, struct route *route)
+struct hybridge_pool *relay_pool(struct route *route)
 {
-	struct hybridge_dial_args args =
-		args_of(sender, route, SESSION_DIAL_MS);
+	struct hybridge_dial_args args = args_of(route, SESSION_DIAL_MS);
 
-	return hybridge_pool_new(sender->loop, &args,
-				 sender->config.keepalive_ms);
+	return hybridge_pool_new(route->plan->sender->loop, &args,
+				 route->plan->config.keepalive_ms);
 }
 
-struct hybridge_dial *relay_dial(struct sender *sender, struct route *route,
-				 uint32_t timeout_ms, hybridge_dial_fn *done,
-				 void *owner)
+struct hybridge_dial *relay_dial(struct route *route, uint32_t timeout_ms,
+				 hybridge_dial_fn *done, void *owner)
 {
-	struct hybridge_dial_args args = args_of(sender, route, timeout_ms);
+	struct hybridge_dial_args args = args_of(route, timeout_ms);
 
-	return hybridge_dial_start(sender->loop, &args, done, owner);
+	return hybridge_dial_start(route->plan->sender->loop, &args, done,
+				   owner);
 }
 
 struct hybridge_stream_ask *

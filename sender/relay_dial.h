@@ -13,17 +13,16 @@
 
 struct request;
 struct route;
-struct sender;
 
 /** relay_dial() - hybridge_dial_start() to the relay, as configured */
-HYBRIDGE_MUSTUSE struct hybridge_dial *
-relay_dial(struct sender *sender, struct route *route, uint32_t timeout_ms,
-	   hybridge_dial_fn *done, void *owner);
+HYBRIDGE_MUSTUSE struct hybridge_dial *relay_dial(struct route *route,
+						  uint32_t timeout_ms,
+						  hybridge_dial_fn *done,
+						  void *owner);
 
 /** relay_pool() - No HTTP/2 session to the relay yet, dialled as relay_dial() does; owned by
  * the caller (hybridge_pool_free()), NULL when out of memory */
-HYBRIDGE_MUSTUSE struct hybridge_pool *relay_pool(struct sender *sender,
-						  struct route *route);
+HYBRIDGE_MUSTUSE struct hybridge_pool *relay_pool(struct route *route);
 
 /**
  * relay_ask() - hybridge_stream_ask() for a request's stream, with the route's token

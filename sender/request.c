@@ -97,7 +97,8 @@ static int64_t now_us(const struct request *request)
 static uint32_t left_ms(const struct request *request)
 {
 	int64_t gone_ms = (now_us(request) - request->started_us) / 1000;
-	int64_t left = request->sender->config.connect_timeout_ms - gone_ms;
+	int64_t left =
+		request->sender->plan->config.connect_timeout_ms - gone_ms;
 
 	return left > 0 ? (uint32_t)left : 0;
 }
@@ -245,7 +246,7 @@ static void open_stream(struct request *request, int fd)
 	}
 	request->ws = NULL; /* the pump's, as is @tcp */
 	request->pump = hybridge_pump_start(sender->loop, tcp, ws,
-					    sender->config.keepalive_ms,
+					    route->plan->config.keepalive_ms,
 					    on_pump_end, request);
 	if (!request->pump || !request_move(request, REQUEST_OPEN)) {
 		end(request);
@@ -298,7 +299,7 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 	struct hybridge_error err = {0};
 
 	request->ask = NULL;
-	if (result->speaks_h2 && request->sender->config.http2 &&
+	if (result->speaks_h2 && route->plan->config.http2 &&
 	    !request->sender->stopping)
 		hybridge_pool_learn(route->pool);
 	if (answer->refused) {
@@ -377,8 +378,8 @@ static void start_dial(struct request *request)
 
 	if (!request_move(request, REQUEST_DIALING))
 		return;
-	request->dial = relay_dial(request->sender, request->route,
-				   left_ms(request), on_dialled, request);
+	request->dial = relay_dial(request->route, left_ms(request), on_dialled,
+				   request);
 	if (request->dial)
 		return;
 	hybridge_fail(&err, HYBRIDGE_ESYSTEM, "out of memory");
@@ -538,8 +539,8 @@ static void start(struct sender *sender, const struct hybridge_local_msg *msg,
 	uint64_t cookie;
 	char host[256];
 	size_t index = 0;
-	enum route_found found =
-		route_find(&sender->config, &sender->names, msg, host, &index);
+	enum route_found found = route_find(&sender->plan->config,
+					    &sender->names, msg, host, &index);
 	bool early = msg->flags & HYBRIDGE_LOCAL_EARLY;
 	struct request *request;
 
@@ -565,7 +566,8 @@ static void start(struct sender *sender, const struct hybridge_local_msg *msg,
 	request->hold = hold;
 	sender->early += early;
 	request->cookie = cookie;
-	request->route = found == ROUTE_FOUND ? &sender->routes[index] : NULL;
+	request->route =
+		found == ROUTE_FOUND ? &sender->plan->routes[index] : NULL;
 	request_enter(request);
 	if (why->code != HYBRIDGE_OK)
 		bad_hold = *why;

@@ -56,6 +56,8 @@ void request_enter(struct request *request)
 
 	DL_APPEND(sender->requests, request);
 	sender->num_requests++;
+	if (request->route)
+		request->route->plan->num_requests++;
 	if (request->cookie)
 		HASH_ADD(by_cookie, sender->by_cookie, cookie,
 			 sizeof(request->cookie), request);
@@ -77,6 +79,8 @@ void request_leave(struct request *request)
 	forget_address(request);
 	DL_DELETE(sender->requests, request);
 	sender->num_requests--;
+	if (request->route)
+		request->route->plan->num_requests--;
 }
 
 void request_locate(struct request *request)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "tally.h"
 
 static void copy_text(char host[static 256], const char *text, size_t len)
 {
@@ -69,28 +70,34 @@ enum route_found route_find(const struct hybridge_config *config,
 
 void route_succeeded(struct route *route, int64_t now_us)
 {
-	route->open++;
-	route->total++;
-	route->last_used_us = now_us;
-	route->last_error = (struct hybridge_error){0};
+	struct tally *tally = route->tally;
+
+	tally->open++;
+	tally->total++;
+	tally->last_used_us = now_us;
+	tally->last_error = (struct hybridge_error){0};
 }
 
 void route_failed(struct route *route, int64_t now_us,
 		  const struct hybridge_error *err)
 {
-	if (!hybridge_error_same(&route->last_error, err)) {
-		route->error_since_us = now_us;
-		route->error_count = 0;
+	struct tally *tally = route->tally;
+
+	if (!hybridge_error_same(&tally->last_error, err)) {
+		tally->error_since_us = now_us;
+		tally->error_count = 0;
 	}
-	route->last_error = *err; /* with the newest TrackingId */
-	route->failed++;
-	route->error_count++;
-	route->last_used_us = now_us;
+	tally->last_error = *err; /* with the newest TrackingId */
+	tally->failed++;
+	tally->error_count++;
+	tally->last_used_us = now_us;
 }
 
 void route_ended(struct route *route, const struct hybridge_pump_stats *stats)
 {
-	route->open--;
-	route->bytes_in += stats->from_ws;
-	route->bytes_out += stats->to_ws;
+	struct tally *tally = route->tally;
+
+	tally->open--;
+	tally->bytes_in += stats->from_ws;
+	tally->bytes_out += stats->to_ws;
 }

@@ -18,12 +18,16 @@
 
 struct hybridge_pool;
 struct names;
+struct plan;
 struct request;
+struct tally;
 struct warm;
 
 /**
  * struct route - One connection
+ * @plan:         Whose it is
  * @connection:   Its configuration
+ * @tally:        Its numbers
  * @host_header:  Host header for the relay; owned
  * @fetch:        While a token is being fetched
  * @token_error:  Those who wait for one get none; code HYBRIDGE_OK else
@@ -32,15 +36,11 @@ struct warm;
  * @dialing:      Requests on their way to the relay, or at it
  * @warm:         Connections that are open already
  * @pool:         HTTP/2 sessions to the relay, shared with other routes to it
- * @open, @total, @failed: Streams open now, opened ever, requests refused
- * @bytes_in, @bytes_out: Of streams that have ended; in: to the program
- * @last_used_us: 0: never
- * @last_error:   Code HYBRIDGE_OK unless the last request failed
- * @error_since_us, @error_count: Since when, and how often in a row
  */
 struct route {
-	struct hybridge_loop *loop;
+	struct plan *plan;
 	const struct hybridge_connection *connection;
+	struct tally *tally;
 	char *host_header;
 	struct token_cache token;
 	struct hybridge_token_fetch *fetch;
@@ -50,15 +50,6 @@ struct route {
 	unsigned int dialing;
 	struct warm *warm;
 	struct hybridge_pool *pool;
-	uint64_t open;
-	uint64_t total;
-	uint64_t failed;
-	uint64_t bytes_in;
-	uint64_t bytes_out;
-	int64_t last_used_us;
-	struct hybridge_error last_error;
-	int64_t error_since_us;
-	uint64_t error_count;
 };
 
 /* At once: more would only make each handshake slower. */

@@ -8,8 +8,14 @@
 #include <hybridge/log.h>
 
 #include "route.h"
+#include "sender.h"
 
 #define AGAIN_S 30 /* after a failure, while the old one is still good */
+
+static struct hybridge_loop *loop_of(const struct route *route)
+{
+	return route->plan->sender->loop;
+}
 
 static bool is_good(const struct token_cache *cache, time_t now)
 {
@@ -33,7 +39,7 @@ static void on_token(void *owner, struct hybridge_endpoint_token *token,
 	} else {
 		route->token_error = *err;
 	}
-	hybridge_loop_defer(route->loop, &route->start_queued);
+	hybridge_loop_defer(loop_of(route), &route->start_queued);
 }
 
 bool route_token_ready(struct route *route)
@@ -45,11 +51,12 @@ bool route_token_ready(struct route *route)
 		return true;
 	if (!route->fetch && (!good || now >= route->token.token.renew)) {
 		route->fetch = hybridge_token_fetch(
-			route->loop, route->connection, on_token, route);
+			loop_of(route), route->connection, on_token, route);
 		if (!route->fetch) {
 			hybridge_fail(&route->token_error, HYBRIDGE_ESYSTEM,
 				      "out of memory");
-			hybridge_loop_defer(route->loop, &route->start_queued);
+			hybridge_loop_defer(loop_of(route),
+					    &route->start_queued);
 		}
 	}
 	return good;

@@ -7,14 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <openssl/ssl.h>
-
 #include <hybridge/config.h>
 #include <hybridge/error.h>
 #include <hybridge/loop.h>
 
 #include "names.h"
+#include "plan.h"
 #include "route.h"
+#include "tally.h"
 
 struct hybridge_status;
 struct local;
@@ -25,7 +25,9 @@ struct request;
 
 /**
  * struct sender - The one sender of a process
- * @routes:   One for each of the configuration's connections, same index
+ * @plan:     The configuration as it is, at work
+ * @retired:  Plans of before that still have requests
+ * @tallies:  The numbers of each connection
  * @requests: List of all, oldest first
  * @by_cookie, @by_address: The same, by A's cookie and by A's local address
  * @num_requests: Length of the list
@@ -33,20 +35,19 @@ struct request;
  * @early: Requests that could not be held: the program was connected before its target
  * @names:    What the addresses of wildcards stand for
  * @wildcard_file: Where they are kept for the next sender; NULL: nowhere
- * @sources:  The files that @config is from; NULL: they are not looked at
+ * @sources:  The files that @plan is from; NULL: they are not looked at
  * @origin:   The file of another program that was read last, or NULL
  * @local:    The socket that requests come from
  * @status:   HYBRIDGE_STATUS_LISTEN, or NULL
  * @since_us: When we started
- * @idle_exit: Whether to leave when nothing has happened for config.idle_exit_ms
+ * @idle_exit: Whether to leave when nothing has happened for HYBRIDGE_IDLE_EXIT
  * @stopping: No new requests; leave when the last one has ended
- * @handed_over: That, but clients that are there may still ask
  */
 struct sender {
 	struct hybridge_loop *loop;
-	struct hybridge_config config;
-	SSL_CTX *tls;
-	struct route *routes;
+	struct plan *plan;
+	struct plan *retired;
+	struct tally *tallies;
 	struct request *requests;
 	struct request *by_cookie;
 	struct request *by_address;
@@ -63,7 +64,6 @@ struct sender {
 	int64_t log_bound_us; /* when the log's size was looked at */
 	bool idle_exit;
 	bool stopping;
-	bool handed_over;
 	struct hybridge_timer idle;
 	struct hybridge_timer patience;
 };
@@ -86,12 +86,6 @@ void sender_changed(struct sender *sender);
  * is stopped
  */
 void sender_stop(struct sender *sender);
-
-/**
- * sender_hand_over() - Another sender has our socket
- * What we have been asked already is done, streams go on; then the loop is stopped.
- */
-void sender_hand_over(struct sender *sender);
 
 /** sender_free() - Release; the loop must not run any more.  NULL is fine */
 void sender_free(struct sender *sender);

@@ -246,13 +246,9 @@ int socket_inherit(int fd, struct socket_file *out, struct hybridge_error *err)
 		return fail_errno(err, "use", "the inherited socket");
 	file.fd = fd;
 	path_of(fd, file.path);
+	remember_file(&file);
 	*out = file;
 	return 0;
-}
-
-void socket_claim(struct socket_file *file)
-{
-	remember_file(file);
 }
 
 bool socket_retire(struct socket_file *file)

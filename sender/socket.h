@@ -51,16 +51,12 @@ HYBRIDGE_MUSTUSE int socket_open(const char *path, bool private,
  * socket_inherit() - Take over a socket that listens already
  * @fd:  A SOCK_SEQPACKET unix socket that is bound and listening
  *
- * The lock is not taken: it only guards the start and the end of such a sender.  The path is
- * not ours before socket_claim(): another sender may serve there yet.
+ * The lock is not taken: it only guards the start and the end of such a sender.
  *
  * Return: 0, or -1 with @err set
  */
 HYBRIDGE_MUSTUSE int socket_inherit(int fd, struct socket_file *out,
 				    struct hybridge_error *err);
-
-/** socket_claim() - The path is ours from now on: it goes with us */
-void socket_claim(struct socket_file *file);
 
 /**
  * socket_retire() - Make sure that no new connection can reach us

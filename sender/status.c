@@ -16,15 +16,17 @@ static struct hybridge_pump_stats live_stats(const struct sender *sender,
 					     const struct route *route)
 {
 	struct hybridge_pump_stats sum = {
-		.from_ws = route->bytes_in,
-		.to_ws = route->bytes_out,
+		.from_ws = route->tally->bytes_in,
+		.to_ws = route->tally->bytes_out,
 	};
 
 	for (const struct request *request = sender->requests; request;
 	     request = request->next) {
 		struct hybridge_pump_stats one;
 
-		if (request->route != route || !request->pump)
+		/* Of a plan of before, too. */
+		if (!request->route || !request->pump ||
+		    request->route->tally != route->tally)
 			continue;
 		one = hybridge_pump_stats(request->pump);
 		sum.from_ws += one.from_ws;
@@ -40,9 +42,9 @@ static json_int_t seconds_since(const struct sender *sender, int64_t then_us)
 
 static const char *state_of(const struct route *route)
 {
-	if (route->last_error.code != HYBRIDGE_OK)
+	if (route->tally->last_error.code != HYBRIDGE_OK)
 		return "failing";
-	return route->last_used_us ? "ready" : "idle";
+	return route->tally->last_used_us ? "ready" : "idle";
 }
 
 /* An item of a HOSTS value as it is written there; @port 0 stands for all. */
@@ -67,7 +69,7 @@ static json_t *host_text(const struct hybridge_map_entry *entry, uint16_t port)
 /* The entries of the map that lead to a connection, one for each port. */
 static json_t *hosts_of(const struct sender *sender, size_t index)
 {
-	const struct hybridge_map *map = &sender->config.map;
+	const struct hybridge_map *map = &sender->plan->config.map;
 	json_t *hosts = json_array();
 
 	for (size_t i = 0; hosts && i < map->len; i++) {
@@ -86,22 +88,23 @@ static json_t *hosts_of(const struct sender *sender, size_t index)
 
 static json_t *error_of(const struct sender *sender, const struct route *route)
 {
-	if (route->last_error.code == HYBRIDGE_OK)
+	if (route->tally->last_error.code == HYBRIDGE_OK)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I, s:I}", "text", route->last_error.what,
-			 "hint", route->last_error.hint, "since_s",
-			 seconds_since(sender, route->error_since_us), "count",
-			 (json_int_t)route->error_count);
+	return json_pack("{s:s, s:s, s:I, s:I}", "text",
+			 route->tally->last_error.what, "hint",
+			 route->tally->last_error.hint, "since_s",
+			 seconds_since(sender, route->tally->error_since_us),
+			 "count", (json_int_t)route->tally->error_count);
 }
 
 static json_t *route_json(const struct sender *sender, size_t index)
 {
-	const struct route *route = &sender->routes[index];
+	const struct route *route = &sender->plan->routes[index];
 	const struct hybridge_connstr *relay = &route->connection->relay;
 	struct hybridge_pump_stats stats = live_stats(sender, route);
-	json_t *used = route->last_used_us
+	json_t *used = route->tally->last_used_us
 			       ? json_integer(seconds_since(
-					 sender, route->last_used_us))
+					 sender, route->tally->last_used_us))
 			       : json_null();
 
 	return json_pack(
@@ -109,8 +112,9 @@ static json_t *route_json(const struct sender *sender, size_t index)
 		"name", route->connection->name, "relay", route->host_header,
 		"entity", relay->entity ? relay->entity : "", "hosts",
 		hosts_of(sender, index), "state", state_of(route), "open",
-		(json_int_t)route->open, "total", (json_int_t)route->total,
-		"failed", (json_int_t)route->failed, "bytes_in",
+		(json_int_t)route->tally->open, "total",
+		(json_int_t)route->tally->total, "failed",
+		(json_int_t)route->tally->failed, "bytes_in",
 		(json_int_t)stats.from_ws, "bytes_out", (json_int_t)stats.to_ws,
 		"last_used_s", used, "last_error", error_of(sender, route));
 }
@@ -132,13 +136,13 @@ char *status_json(const struct sender *sender, const char *socket)
 	json_t *root = NULL;
 	char *text = NULL;
 
-	for (size_t i = 0; i < sender->config.num_connections; i++)
+	for (size_t i = 0; i < sender->plan->config.num_connections; i++)
 		json_array_append_new(connections, route_json(sender, i));
 	root = json_pack("{s:i, s:{s:s, s:i, s:I, s:s, s:s?, s:I, s:I}, s:o}",
 			 "schema", 1, "sender", "version", HYBRIDGE_VERSION,
 			 "pid", (int)getpid(), "since_s",
 			 seconds_since(sender, sender->since_us), "socket",
-			 socket, "config", sender->config.path, "waiting",
+			 socket, "config", sender->plan->config.path, "waiting",
 			 count_waiting(sender), "early",
 			 (json_int_t)sender->early, "connections", connections);
 	if (root)
@@ -169,8 +173,8 @@ static void write_bytes(const struct sender *sender, FILE *to)
 {
 	write_head(to, "bytes_total", "counter",
 		   "Payload bytes, in: to the program, out: from it.");
-	for (size_t i = 0; i < sender->config.num_connections; i++) {
-		const struct route *route = &sender->routes[i];
+	for (size_t i = 0; i < sender->plan->config.num_connections; i++) {
+		const struct route *route = &sender->plan->routes[i];
 		struct hybridge_pump_stats stats = live_stats(sender, route);
 		const char *name = route->connection->name;
 
@@ -188,8 +192,8 @@ static void write_connects(const struct sender *sender, FILE *to)
 {
 	write_head(to, "connects_total", "counter",
 		   "Connects of programs, by how they ended.");
-	for (size_t i = 0; i < sender->config.num_connections; i++) {
-		const struct route *route = &sender->routes[i];
+	for (size_t i = 0; i < sender->plan->config.num_connections; i++) {
+		const struct route *route = &sender->plan->routes[i];
 		const char *name = route->connection->name;
 
 		fprintf(to,
@@ -197,8 +201,8 @@ static void write_connects(const struct sender *sender, FILE *to)
 			"result=\"opened\"} %llu\n"
 			"hybridge_sender_connects_total{connection=\"%s\","
 			"result=\"refused\"} %llu\n",
-			name, (unsigned long long)route->total, name,
-			(unsigned long long)route->failed);
+			name, (unsigned long long)route->tally->total, name,
+			(unsigned long long)route->tally->failed);
 	}
 	fprintf(to,
 		"hybridge_sender_connects_total{connection=\"\","
@@ -211,10 +215,11 @@ static void write_metrics(void *owner, FILE *to)
 	const struct sender *sender = owner;
 
 	write_head(to, "streams", "gauge", "Streams that are open.");
-	for (size_t i = 0; i < sender->config.num_connections; i++)
+	for (size_t i = 0; i < sender->plan->config.num_connections; i++)
 		fprintf(to, "hybridge_sender_streams{connection=\"%s\"} %llu\n",
-			sender->routes[i].connection->name,
-			(unsigned long long)sender->routes[i].open);
+			sender->plan->routes[i].connection->name,
+			(unsigned long long)sender->plan->routes[i]
+				.tally->open);
 	write_head(to, "requests", "gauge",
 		   "Connects of programs that are held or open.");
 	fprintf(to, "hybridge_sender_requests %u\n", sender->num_requests);

@@ -88,7 +88,7 @@ void warm_refill(struct warm *warm)
 {
 	unsigned int have = 0;
 
-	if (warm->sender->stopping)
+	if (warm->sender->stopping || warm->route->plan->is_retired)
 		return;
 	for (size_t i = 0; i < WARM_MAX && have < warm->wanted; i++) {
 		struct slot *slot = &warm->slots[i];
@@ -96,8 +96,8 @@ void warm_refill(struct warm *warm)
 		have++;
 		if (slot->conn || slot->dial)
 			continue;
-		slot->dial = relay_dial(warm->sender, warm->route, WARM_DIAL_MS,
-					on_dialled, slot);
+		slot->dial =
+			relay_dial(warm->route, WARM_DIAL_MS, on_dialled, slot);
 	}
 }
 
@@ -135,13 +135,13 @@ unsigned int warm_count(const struct warm *warm)
 	return count;
 }
 
-struct warm *warm_new(struct sender *sender, struct route *route)
+struct warm *warm_new(struct route *route)
 {
 	struct warm *warm = calloc(1, sizeof(*warm));
 
 	if (!warm)
 		return NULL;
-	warm->sender = sender;
+	warm->sender = route->plan->sender;
 	warm->route = route;
 	warm->idle.fire = on_idle;
 	for (size_t i = 0; i < WARM_MAX; i++)

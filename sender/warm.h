@@ -9,12 +9,10 @@
 #include <hybridge/error.h>
 
 struct route;
-struct sender;
 struct warm;
 
 /** warm_new() - An empty stock for one connection; NULL when out of memory */
-HYBRIDGE_MUSTUSE struct warm *warm_new(struct sender *sender,
-				       struct route *route);
+HYBRIDGE_MUSTUSE struct warm *warm_new(struct route *route);
 
 /**
  * warm_take() - A connection that is ready for its upgrade

@@ -148,7 +148,7 @@ static int rewrite(struct wildcard_file *file, const struct names *names)
 static const struct hybridge_map_entry *entry_of(const struct sender *sender,
 						 const char *name)
 {
-	return hybridge_map_find_name(&sender->config.map,
+	return hybridge_map_find_name(&sender->plan->config.map,
 				      hybridge_text_span(name), 0, NULL);
 }
 

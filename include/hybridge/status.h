@@ -33,17 +33,6 @@ hybridge_status_listen(struct hybridge_loop *loop, const char *address,
 		       const struct hybridge_status_ops *ops, void *owner,
 		       struct hybridge_error *err);
 
-/** hybridge_status_stop() - Accept no more: another process may have the address */
-void hybridge_status_stop(struct hybridge_status *status);
-
-/**
- * hybridge_status_resume() - Accept again, after hybridge_status_stop()
- * Return: 0, or -1 with @err set
- */
-HYBRIDGE_MUSTUSE int hybridge_status_resume(struct hybridge_status *status,
-					    const char *address,
-					    struct hybridge_error *err);
-
 /** hybridge_status_port() - Port that it listens on, host order */
 unsigned short hybridge_status_port(const struct hybridge_status *status);
 

@@ -80,8 +80,8 @@ static void the_relays_no_becomes_the_programs_errno(void **state)
 		refused_with(&sf, &held, cases[i].verdict);
 		close(fd);
 	}
-	assert_int_equal(sf.sender->routes[0].failed, 5);
-	assert_int_equal(sf.sender->routes[0].total, 0);
+	assert_int_equal(sf.sender->plan->routes[0].tally->failed, 5);
+	assert_int_equal(sf.sender->plan->routes[0].tally->total, 0);
 	sender_teardown(&sf);
 }
 
@@ -98,7 +98,7 @@ static void a_stream_carries_bytes_both_ways_and_ends_in_order(void **state)
 	sender_setup_with(&sf, "30s");
 	held = sender_held(&sf, "db.corp", 5432);
 	fd = open_stream(&sf, &held);
-	assert_int_equal(sf.sender->routes[0].open, 1);
+	assert_int_equal(sf.sender->plan->routes[0].tally->open, 1);
 	assert_int_equal(send(held.app, "hi", 2, MSG_NOSIGNAL), 2);
 	FIXTURE_UNTIL(sf.fx,
 		      (len = relay_gather(fd, frame, len, sizeof(frame))) >= 8);
@@ -111,10 +111,10 @@ static void a_stream_carries_bytes_both_ways_and_ends_in_order(void **state)
 	FIXTURE_UNTIL(sf.fx, recv(held.app, &byte, 1, 0) == 0);
 	close(held.app);
 	FIXTURE_UNTIL(sf.fx, sf.sender->num_requests == 0);
-	assert_int_equal(sf.sender->routes[0].open, 0);
-	assert_int_equal(sf.sender->routes[0].total, 1);
-	assert_int_equal(sf.sender->routes[0].bytes_in, 3);
-	assert_int_equal(sf.sender->routes[0].bytes_out, 2);
+	assert_int_equal(sf.sender->plan->routes[0].tally->open, 0);
+	assert_int_equal(sf.sender->plan->routes[0].tally->total, 1);
+	assert_int_equal(sf.sender->plan->routes[0].tally->bytes_in, 3);
+	assert_int_equal(sf.sender->plan->routes[0].tally->bytes_out, 2);
 	close(fd);
 	sender_teardown(&sf);
 }
@@ -149,7 +149,7 @@ static void a_relay_that_cannot_be_reached_is_no_network(void **state)
 	sf.relay = -1;
 	held = sender_held(&sf, "db.corp", 5432);
 	refused_with(&sf, &held, ENETUNREACH);
-	assert_int_equal(sf.sender->routes[0].last_error.code,
+	assert_int_equal(sf.sender->plan->routes[0].tally->last_error.code,
 			 HYBRIDGE_EUNREACH);
 	sender_teardown(&sf);
 }
@@ -204,7 +204,7 @@ static void a_program_that_gave_up_ends_the_relays_request(void **state)
 	FIXTURE_UNTIL(sf.fx, sf.sender->num_requests == 0);
 	FIXTURE_UNTIL(sf.fx, (n = recv(fd, head, 1, 0)) == 0 ||
 				     (n < 0 && errno == ECONNRESET));
-	assert_int_equal(sf.sender->routes[0].failed, 0);
+	assert_int_equal(sf.sender->plan->routes[0].tally->failed, 0);
 	close(fd);
 	close(held.app);
 	sender_teardown(&sf);
@@ -281,7 +281,7 @@ a_stream_that_was_opened_has_the_next_connection_made_ready(void **state)
 	first = sender_held(&sf, "db.corp", 5432);
 	fd = open_stream(&sf, &first);
 	warm = relay_accept(&sf);
-	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->routes[0].warm) == 1);
+	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->plan->routes[0].warm) == 1);
 	second = sender_held(&sf, "db.corp", 5432);
 	relay_read_head(&sf, warm, head);
 	assert_int_equal(accept(sf.relay, NULL, NULL), -1);
@@ -306,13 +306,13 @@ static void a_connection_that_died_while_it_waited_is_replaced(void **state)
 	first = sender_held(&sf, "db.corp", 5432);
 	fd = open_stream(&sf, &first);
 	warm = relay_accept(&sf);
-	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->routes[0].warm) == 1);
+	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->plan->routes[0].warm) == 1);
 	second = sender_held(&sf, "db.corp", 5432);
 	/* The request is on its way already when the relay goes. */
 	relay_read_head(&sf, warm, head);
 	close(warm);
 	warm = open_stream(&sf, &second);
-	assert_int_equal(sf.sender->routes[0].failed, 0);
+	assert_int_equal(sf.sender->plan->routes[0].tally->failed, 0);
 	close(fd);
 	close(warm);
 	close(first.app);
@@ -332,10 +332,10 @@ static void a_waiting_connection_that_the_relay_closes_is_dropped(void **state)
 	held = sender_held(&sf, "db.corp", 5432);
 	fd = open_stream(&sf, &held);
 	warm = relay_accept(&sf);
-	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->routes[0].warm) == 1);
+	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->plan->routes[0].warm) == 1);
 	close(warm);
 	since = time(NULL);
-	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->routes[0].warm) == 0);
+	FIXTURE_UNTIL(sf.fx, warm_count(sf.sender->plan->routes[0].warm) == 0);
 	/* Because of the close: disuse alone drops it only after 30 s. */
 	assert_true(time(NULL) - since < 20);
 	close(fd);
@@ -365,7 +365,7 @@ who_cannot_be_served_is_told_when_its_connect_has_begun(void **state)
 	held_connect(&held, held.app);
 	refused_with(&sf, &held, ECONNREFUSED);
 	held_close_ours(&held);
-	assert_int_equal(sf.sender->routes[0].failed, 1);
+	assert_int_equal(sf.sender->plan->routes[0].tally->failed, 1);
 	sender_teardown(&sf);
 }
 

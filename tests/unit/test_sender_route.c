@@ -13,6 +13,7 @@
 
 #include "../../sender/names.h"
 #include "../../sender/route.h"
+#include "../../sender/tally.h"
 
 static struct hybridge_config config;
 
@@ -132,24 +133,25 @@ static void failures_in_a_row_are_counted_until_a_success(void **state)
 {
 	struct hybridge_error one = {HYBRIDGE_EREFUSED, "one", "do this"};
 	struct hybridge_error two = {HYBRIDGE_EUNREACH, "two", ""};
-	struct route route = {0};
+	struct tally tally = {0};
+	struct route route = {.tally = &tally};
 
 	(void)state;
 	route_failed(&route, 10, &one);
 	route_failed(&route, 20, &one);
-	assert_int_equal(route.error_count, 2);
-	assert_int_equal(route.error_since_us, 10);
-	assert_string_equal(route.last_error.what, "one");
+	assert_int_equal(tally.error_count, 2);
+	assert_int_equal(tally.error_since_us, 10);
+	assert_string_equal(tally.last_error.what, "one");
 	route_failed(&route, 30, &two);
-	assert_int_equal(route.error_count, 1);
-	assert_int_equal(route.error_since_us, 30);
-	assert_int_equal(route.failed, 3);
+	assert_int_equal(tally.error_count, 1);
+	assert_int_equal(tally.error_since_us, 30);
+	assert_int_equal(tally.failed, 3);
 	route_succeeded(&route, 40);
-	assert_int_equal(route.last_error.code, HYBRIDGE_OK);
-	assert_int_equal(route.last_used_us, 40);
+	assert_int_equal(tally.last_error.code, HYBRIDGE_OK);
+	assert_int_equal(tally.last_used_us, 40);
 	route_failed(&route, 50, &two);
-	assert_int_equal(route.error_count, 1);
-	assert_int_equal(route.error_since_us, 50);
+	assert_int_equal(tally.error_count, 1);
+	assert_int_equal(tally.error_since_us, 50);
 }
 
 int main(void)

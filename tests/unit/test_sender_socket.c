@@ -179,24 +179,7 @@ static struct socket_file inherit_ours(void)
 
 	close(file.lock_fd);
 	assert_int_equal(socket_inherit(file.fd, &inherited, NULL), 0);
-	socket_claim(&inherited);
 	return inherited;
-}
-
-/* One that fails at its start: whoever has the socket, too, goes on. */
-static void a_path_that_was_not_claimed_stays(void **state)
-{
-	struct socket_file file = open_ours(), inherited;
-	int copy = dup(file.fd), there;
-
-	(void)state;
-	assert_int_equal(socket_inherit(copy, &inherited, NULL), 0);
-	socket_close(&inherited);
-	there = reach();
-	assert_true(there >= 0);
-	close(there);
-	socket_close(&file);
-	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void after_retiring_nobody_gets_in_and_nobody_is_lost(void **state)
@@ -297,7 +280,6 @@ int main(void)
 		cmocka_unit_test(
 			a_default_directory_that_others_may_enter_is_refused),
 		cmocka_unit_test(only_a_listening_unix_socket_is_inherited),
-		cmocka_unit_test(a_path_that_was_not_claimed_stays),
 		cmocka_unit_test(
 			after_retiring_nobody_gets_in_and_nobody_is_lost),
 		cmocka_unit_test(a_retired_listener_queues_no_more),

@@ -67,7 +67,7 @@ static void status_tells_the_sender_and_its_connections(void **state)
 	assert_true(json_is_null(json_object_get(sender, "config")));
 	assert_string_equal(text_of(connection, "name"), "db");
 	assert_string_equal(text_of(connection, "relay"),
-			    sf.sender->routes[0].host_header);
+			    sf.sender->plan->routes[0].host_header);
 	assert_string_equal(text_of(connection, "entity"), "a b/c");
 	assert_string_equal(text_of(connection, "state"), "idle");
 	assert_true(json_is_null(json_object_get(connection, "last_used_s")));
@@ -92,8 +92,8 @@ a_connection_that_fails_says_why_and_never_shows_the_key(void **state)
 
 	(void)state;
 	sender_setup_with(&sf, "30s");
-	route_failed(&sf.sender->routes[0], sf.sender->since_us, &err);
-	route_failed(&sf.sender->routes[0], sf.sender->since_us, &err);
+	route_failed(&sf.sender->plan->routes[0], sf.sender->since_us, &err);
+	route_failed(&sf.sender->plan->routes[0], sf.sender->since_us, &err);
 	root = read_status(&sf);
 	connection = connection_of(root);
 	error = json_object_get(connection, "last_error");

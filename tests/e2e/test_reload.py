@@ -2,16 +2,17 @@
 """A changed env file is used from the next connect() on; no stream and no connect() is lost for it."""
 
 import contextlib
+import json
 import os
 import re
-import shutil
+import signal
 import socket
 import subprocess
 import urllib.request
 
 import clients
 import servers
-from harness import BUILD, PYTHON, World, at_once, main, until
+from harness import BUILD, CLEAN_ENV, PYTHON, World, at_once, main, until
 
 # Opens a stream, and sends and reads a byte for each line.
 KEEPING = """
@@ -76,12 +77,11 @@ def errno_of(app, host="db.corp"):
 def test_a_key_that_was_set_right_is_used_by_the_next_connect():
     with world_without_sender(lambda world, relay: wrong(relay)) as (world, relay, app):
         assert errno_of(app) == "EACCES"
-        (first,) = world.started_senders()
+        before = world.started_senders()
         edit(app.path, lambda text: text.replace(wrong(relay), relay.connection("db", "send")))
-        assert errno_of(app) == ""
-        until(lambda: first not in world.started_senders(), "the first sender's end")
-        assert len(world.started_senders()) == 1
-        assert log_of(app).count("a new sender has taken over") == 1, log_of(app)
+        assert errno_of(app) == "" and errno_of(app) == ""
+        assert world.started_senders() == before and len(before) == 1
+        assert log_of(app).count("configuration read again") == 1, log_of(app)
 
 
 def wrong(relay):
@@ -102,21 +102,38 @@ def test_a_file_that_the_env_file_names_counts_as_well():
         assert errno_of(app) == ""
 
 
-def test_a_stream_goes_on_with_the_sender_that_has_it():
-    with world_without_sender() as (world, _, app):
-        kept = app.start([PYTHON, "-c", KEEPING], stdin=subprocess.PIPE)
-        kept.line("echo")
-        (first,) = world.started_senders()
-        edit(app.path, lambda text: text.replace("db.corp:5432", "db.corp:5432 more.corp:5432"))
-        assert errno_of(app, "more.corp") == ""
-        assert first in world.started_senders() and len(world.started_senders()) == 2
-        kept.popen.stdin.write(b"\n")
-        kept.popen.stdin.flush()
-        until(lambda: len(kept.lines) == 2, "an echo")
-        kept.popen.stdin.close()
-        assert kept.wait() == 0 and all(line["echo"] for line in kept.lines), kept.lines
-        until(lambda: first not in world.started_senders(), "the first sender's end")
-        assert errno_of(app, "more.corp") == ""
+class Kept:
+    """A stream that stays open."""
+
+    def __init__(self, app):
+        self.program = app.start([PYTHON, "-c", KEEPING], stdin=subprocess.PIPE)
+        self.program.line("echo")
+        self.echoes = 1
+
+    def works(self):
+        self.program.popen.stdin.write(b"\n")
+        self.program.popen.stdin.flush()
+        self.echoes += 1
+        until(lambda: len(self.program.lines) == self.echoes, "an echo")
+
+    def end(self):
+        self.program.popen.stdin.close()
+        assert self.program.wait() == 0
+        assert all(line["echo"] for line in self.program.lines), self.program.lines
+
+
+def test_a_stream_goes_on_as_it_was_opened():
+    for keys in {}, {"HYBRIDGE_HTTP2": "off"}:
+        with world_without_sender(**keys) as (world, _, app):
+            kept = Kept(app)
+            before = world.started_senders()
+            for host in "more.corp", "most.corp":
+                edit(app.path, lambda text, host=host: text.replace("db.corp:5432", f"db.corp:5432 {host}:5432"))
+                assert errno_of(app, host) == ""
+                kept.works()
+            kept.end()
+            assert errno_of(app, "most.corp") == ""
+            assert world.started_senders() == before
 
 
 def streams_of(port):
@@ -126,19 +143,17 @@ def streams_of(port):
     return int(number)
 
 
-def test_the_next_sender_has_the_address_for_metrics():
+def test_metrics_count_what_was_opened_before():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with world_without_sender(HYBRIDGE_STATUS_LISTEN=f"127.0.0.1:{port}") as (world, _, app):
-        kept = app.start([PYTHON, "-c", KEEPING], stdin=subprocess.PIPE)
-        kept.line("echo")
+    with world_without_sender(HYBRIDGE_STATUS_LISTEN=f"127.0.0.1:{port}") as (_, _, app):
+        kept = Kept(app)
         for _ in range(2):
             edit(app.path, lambda text: text + "# another line\n")
             assert errno_of(app) == ""
-            # Of one that has no stream of the first.
-            until(lambda: streams_of(port) == 0, "the new sender's metrics")
-        kept.popen.stdin.close()
-        assert kept.wait() == 0
+            until(lambda: streams_of(port) == 1, "the stream that is kept, alone")
+        kept.end()
+        until(lambda: streams_of(port) == 0, "no stream")
 
 
 def test_no_connect_is_lost_while_the_file_changes_again_and_again():
@@ -147,39 +162,20 @@ def test_no_connect_is_lost_while_the_file_changes_again_and_again():
         storms = [app.start([PYTHON, "-c", STORM], stdin=subprocess.PIPE) for _ in range(STORMS)]
         for storm in storms:
             storm.line("begun")
-        seen = set(world.started_senders())
-        for _ in range(CHANGES):
+        before = world.started_senders()
+        for change in range(CHANGES):
             edit(app.path, lambda text: text + "# another line\n")
-            until(lambda: set(world.started_senders()) - seen, "the next sender")
-            seen.update(world.started_senders())
-            # When it serves, it has read the file.
+            until(lambda change=change: log_of(app).count("read again") > change, "the next reading")
             assert errno_of(app) == ""
         for storm in storms:
             storm.popen.stdin.close()
         seen = at_once([lambda storm=storm: storm.line("good") for storm in storms])
         assert all(one["good"] > 0 and not one["bad"] for one in seen), seen
-        until(lambda: len(world.started_senders()) == 1, "one sender")
-
-
-def test_an_upgraded_program_is_the_next_sender():
-    """As packages do it: another file by the same name, the old one deleted."""
-    with servers.echo() as target, World() as world:
-        relay = world.relay(["db"])
-        world.agent(relay, {"db": target.at})
-        program = shutil.copy(os.path.join(BUILD, "hybridge-sender"), world.path("hybridge-sender"))
-        app = world.app(relay, {"db": "db.corp:5432"}, HYBRIDGE_SENDER=program)
-        assert errno_of(app) == ""
-        (first,) = world.started_senders()
-        os.rename(shutil.copy(program, program + "~"), program)
-        edit(app.path, lambda text: text + "# another line\n")
-        assert errno_of(app) == ""
-        until(lambda: first not in world.started_senders(), "the first sender's end")
-        (second,) = world.started_senders()
-        assert os.readlink(f"/proc/{second}/exe") == program
+        assert world.started_senders() == before
 
 
 def test_the_last_of_many_quick_changes_counts():
-    """Also of those that are made while the next sender comes up."""
+    """Also of those that are made while the file is read."""
     with world_without_sender() as (world, _, app):
         assert errno_of(app) == ""
         storm = app.start([PYTHON, "-c", STORM], stdin=subprocess.PIPE)
@@ -193,7 +189,7 @@ def test_the_last_of_many_quick_changes_counts():
         storm.popen.stdin.close()
         seen = storm.line("good")
         assert seen["good"] > 0 and not seen["bad"], seen
-        until(lambda: len(world.started_senders()) == 1, "one sender")
+        assert len(world.started_senders()) == 1
 
 
 def test_a_file_that_cannot_be_used_changes_nothing_and_is_logged_once():
@@ -208,31 +204,71 @@ def test_a_file_that_cannot_be_used_changes_nothing_and_is_logged_once():
         assert "HYBRIDGE_DB_NO_SUCH_KEY" in log_of(app), log_of(app)
 
 
-def test_a_new_sender_that_fails_leaves_all_to_the_old_one():
-    with socket.create_server(("127.0.0.1", 0)) as taken, world_without_sender() as (world, _, app):
+def test_authorities_that_cannot_be_read_change_nothing():
+    with world_without_sender() as (world, _, app):
         assert errno_of(app) == ""
-        before = world.started_senders()
-        line = f"HYBRIDGE_STATUS_LISTEN='127.0.0.1:{taken.getsockname()[1]}'\n"
-        edit(app.path, lambda text: text + line)
+        with open(world.path("broken.pem"), "w", encoding="ascii") as file:
+            file.write("no certificate\n")
+        edit(app.path, lambda text: text.replace(world.authority.path, world.path("broken.pem")))
         for _ in range(3):
             assert errno_of(app) == ""
-        assert world.started_senders() == before
-        assert log_of(app).count("the new sender has failed") == 1, log_of(app)
-        assert "cannot listen for status requests" in log_of(app), log_of(app)
-        edit(app.path, lambda text: text.replace(line, ""))
+        assert log_of(app).count("configuration not changed") == 1, log_of(app)
+        edit(app.path, lambda text: text.replace(world.path("broken.pem"), world.authority.path))
         assert errno_of(app) == ""
-        until(lambda: world.started_senders() not in (before, []), "the next sender")
+        assert log_of(app).count("configuration read again") == 1, log_of(app)
 
 
-def test_a_sender_that_was_started_by_hand_stays_and_says_so():
+def test_what_is_taken_at_the_start_needs_a_restart():
     with world_without_sender() as (_, _, app):
+        assert errno_of(app) == ""
+        edit(app.path, lambda text: text + "HYBRIDGE_STATUS_LISTEN='127.0.0.1:1'\n")
+        assert errno_of(app) == ""
+        assert 'key=HYBRIDGE_STATUS_LISTEN now="" file=127.0.0.1:1' in log_of(app), log_of(app)
+
+
+def status_of(app):
+    argv = [os.path.join(BUILD, "hybridge"), "status", "--json", "-f", app.path]
+    return json.loads(subprocess.run(argv, env=CLEAN_ENV, capture_output=True, check=False).stdout)["connections"]
+
+
+def test_a_sender_that_was_started_by_hand_is_told_by_a_signal():
+    with world_without_sender(lambda world, relay: wrong(relay)) as (_, relay, app):
+        sender = app.sender()
+        assert errno_of(app) == "EACCES"
+        edit(app.path, lambda text: text.replace(wrong(relay), relay.connection("db", "send")))
+        for _ in range(2):
+            assert errno_of(app) == "EACCES"
+        sender.wait_log('configuration has changed, and is not used" hint="SIGHUP')
+        assert sender.err.count("has changed") == 1, sender.err
+        sender.signal(signal.SIGHUP)
+        sender.wait_log("configuration read again")
+        assert errno_of(app) == ""
+        assert sender.stop() == 0
+
+
+def test_nothing_is_left_of_a_configuration_when_its_last_stream_has_ended():
+    with world_without_sender() as (_, relay, app):
         sender = app.sender()
         assert errno_of(app) == ""
-        edit(app.path, lambda text: text + "# another line\n")
-        for _ in range(2):
-            assert errno_of(app) == ""
-        sender.wait_log("configuration has changed, and is not used")
-        assert sender.err.count("has changed") == 1, sender.err
+        until(lambda: status_of(app)[0]["open"] == 0, "the end of the first stream")
+        before = sender.descriptors()
+        kept = [Kept(app)]
+        for change in range(3):
+            sender.signal(signal.SIGHUP)
+            until(lambda change=change: sender.err.count("read again") == change + 1, "another reading")
+            kept.append(Kept(app))
+        for one in kept:
+            one.works()
+        (row,) = status_of(app)
+        assert (row["open"], row["total"], row["state"]) == (4, 5, "ready"), row
+        # A connection to the relay for each, as keys and authorities may differ.
+        assert sender.descriptors() > before
+        assert relay.alive()
+        for one in kept:
+            one.end()
+        until(lambda: sender.descriptors() <= before, "descriptors as before")
+        (row,) = status_of(app)
+        assert (row["open"], row["total"]) == (0, 5) and row["bytes_out"] == row["bytes_in"] > 8, row
         assert sender.stop() == 0
 
 
