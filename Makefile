@@ -7,6 +7,8 @@ LIBDIR        ?= $(PREFIX)/lib
 MANDIR        ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 EXAMPLEDIR    ?= $(PREFIX)/share/doc/hybridge/examples
+UNITDIR       ?= $(EXAMPLEDIR)/systemd
+SYSUSERSDIR   ?= $(EXAMPLEDIR)/systemd
 B             ?= build
 CC            ?= cc
 VERSION       := 0.1.0
@@ -48,6 +50,7 @@ SHIM_CFLAGS = $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -fvisibility=hidden -U_FORTIFY
 # hybridge.1 is installed as $(MANDIR)/man1/hybridge.1, and so on.
 MAN_SECTIONS := 1 5 7 8
 MAN_PAGES    := $(foreach n,$(MAN_SECTIONS),$(patsubst man/%,man$(n)/%,$(wildcard man/*.$(n))))
+UNITS        := $(notdir $(wildcard examples/systemd/*.service))
 
 PROGRAMS := hybridge hybridge-sender hybridge-agent hybridge-relay
 SHIM     := $(B)/libhybridge.so
@@ -200,15 +203,16 @@ fuzz: deps ## run each fuzzer for SECONDS_EACH (20) seconds
 
 install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)/hybridge \
-		$(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(EXAMPLEDIR)/systemd
+		$(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
 	$(Q)install -m 0755 $(B)/hybridge $(DESTDIR)$(BINDIR)/
 	$(Q)install -m 0755 $(B)/hybridge-sender $(B)/hybridge-agent $(B)/hybridge-relay $(DESTDIR)$(SBINDIR)/
 	$(Q)install -m 0644 $(SHIM) $(DESTDIR)$(LIBDIR)/hybridge/
 	$(Q)install -m 0644 $(wildcard examples/*.env) $(DESTDIR)$(EXAMPLEDIR)/
 	$(Q)install -m 0644 $(wildcard examples/relay.d/*.env) $(DESTDIR)$(EXAMPLEDIR)/relay.d/
-	$(Q)install -m 0644 $(wildcard examples/systemd/*) $(DESTDIR)$(EXAMPLEDIR)/systemd/
+	$(Q)install -m 0644 $(addprefix examples/systemd/,$(UNITS)) $(DESTDIR)$(UNITDIR)/
+	$(Q)install -m 0644 examples/systemd/hybridge.conf $(DESTDIR)$(SYSUSERSDIR)/
 	$(Q)sed -i 's|/usr/local/sbin|$(SBINDIR)|; s|/usr/local/lib|$(LIBDIR)|' \
-		$(DESTDIR)$(EXAMPLEDIR)/systemd/*.service
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
 	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR)
 	$(Q)for page in $(MAN_PAGES); do \
 		install -m 0644 man/$${page#*/} $(DESTDIR)$(MANDIR)/$$page || exit 1; \
@@ -221,8 +225,8 @@ uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,hybridge-sender hybridge-agent hybridge-relay)
 	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,$(notdir $(wildcard examples/*.env)))
 	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/relay.d/,$(notdir $(wildcard examples/relay.d/*.env)))
-	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/systemd/,$(notdir $(wildcard examples/systemd/*)))
-	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(EXAMPLEDIR)/systemd 2>/dev/null || true
+	$(Q)rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(SYSUSERSDIR)/hybridge.conf
+	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) 2>/dev/null || true
 	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
 	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES)) $(DESTDIR)$(COMPLETIONDIR)/hybridge
 	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR) 2>/dev/null || true
