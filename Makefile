@@ -74,7 +74,7 @@ SOURCES := $(wildcard common/*.c shim/*.c sender/*.c agent/*.c relay/*.c cli/*.c
 HEADERS := $(wildcard include/hybridge/*.h common/*.h shim/*.h sender/*.h agent/*.h \
 	relay/*.h cli/*.h tests/*/*.h)
 
-.PHONY: help deps all programs demo test test-tools bench bench-guard lint format fuzz install uninstall clean
+.PHONY: help deps all programs demo test test-tools bench bench-guard lint format fuzz deb install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -200,6 +200,17 @@ format: ## clang-format the sources in place
 fuzz: deps ## run each fuzzer for SECONDS_EACH (20) seconds
 	$(Q)$(MAKE) --no-print-directory $(FUZZERS)
 	$(Q)B=$(B) ./tests/fuzz/run
+
+# From a copy: the tree stays as it is, and nothing that was built before gets in.
+DEB      := $(B)/deb
+DEB_COPY := $(DEB)/hybridge-$(VERSION)
+deb: ## build the Debian packages into build/deb; `apt-get build-dep .` installs what that needs
+	$(Q)rm -rf $(DEB) && mkdir -p $(DEB_COPY)
+	$(Q)tar -c --exclude=./.git --exclude=./build --exclude='./build-*' --exclude=./$(B) \
+		--exclude=__pycache__ . | tar -x -C $(DEB_COPY)
+	$(Q)trap 'rm -rf $(DEB_COPY)' EXIT; trap 'exit 1' HUP INT TERM; (cd $(DEB_COPY) && \
+		env -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS -u SAN -u CI -u B dpkg-buildpackage -b -us -uc)
+	$(Q)ls $(DEB)/*.deb
 
 install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)/hybridge \
