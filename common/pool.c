@@ -115,7 +115,7 @@ static void on_over(void *owner, const struct hybridge_error *err)
 	struct hybridge_pool *pool = slot->pool;
 
 	slot->session = NULL;
-	if (err->code == HYBRIDGE_OK && slot->is_ready)
+	if (err->code == HYBRIDGE_OK && (slot->is_ready || pool->is_closed))
 		return;
 	hybridge_log_error(HYBRIDGE_LOG_WARNING, "HTTP/2 session lost", err,
 			   pool->where.host);

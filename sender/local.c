@@ -60,13 +60,17 @@ static void accept_on_spare(struct local *local)
 		resume(local);
 }
 
-/* True when there may be more. */
+/*
+ * True when there may be more.  The files are looked at behind accept(): whoever changed one and
+ * then connected is served as it says, even if that was while we were reading.
+ */
 static bool accept_one(struct local *local)
 {
 	int fd = accept4(local->file.fd, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
+		reload_if_changed(local->sender);
 		client_add(local->sender, &local->clients, fd, false);
 		return local->listener.ready != NULL;
 	}
@@ -84,7 +88,6 @@ static void on_listener(struct hybridge_source *source, uint32_t events)
 		hybridge_container(source, struct local, listener);
 
 	(void)events;
-	reload_if_changed(local->sender);
 	for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(local); i++)
 		;
 }

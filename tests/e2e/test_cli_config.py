@@ -19,9 +19,13 @@ print(socket.getaddrinfo(sys.argv[1], None, socket.AF_INET6)[0][4][0])
 """
 
 
+# Here the files decide, not the environment of the run.
+PLAIN_ENV = {name: value for name, value in CLEAN_ENV.items() if not name.startswith("HYBRIDGE_")}
+
+
 def config(*args, **env):
     return subprocess.run(
-        [HYBRIDGE, "config", *args], env={**CLEAN_ENV, **env}, capture_output=True, text=True, timeout=60
+        [HYBRIDGE, "config", *args], env={**PLAIN_ENV, **env}, capture_output=True, text=True, timeout=60
     )
 
 
