@@ -81,6 +81,8 @@ def test_a_key_that_was_set_right_is_used_by_the_next_connect():
         edit(app.path, lambda text: text.replace(wrong(relay), relay.connection("db", "send")))
         assert errno_of(app) == "" and errno_of(app) == ""
         assert world.started_senders() == before and len(before) == 1
+        # Lines at info may wait a moment for others.
+        until(lambda: "configuration read again" in log_of(app), "the line of it")
         assert log_of(app).count("configuration read again") == 1, log_of(app)
 
 
@@ -215,6 +217,8 @@ def test_authorities_that_cannot_be_read_change_nothing():
         assert log_of(app).count("configuration not changed") == 1, log_of(app)
         edit(app.path, lambda text: text.replace(world.path("broken.pem"), world.authority.path))
         assert errno_of(app) == ""
+        # Lines at info may wait a moment for others.
+        until(lambda: "configuration read again" in log_of(app), "the line of it")
         assert log_of(app).count("configuration read again") == 1, log_of(app)
 
 
@@ -223,7 +227,7 @@ def test_what_is_taken_at_the_start_needs_a_restart():
         assert errno_of(app) == ""
         edit(app.path, lambda text: text + "HYBRIDGE_STATUS_LISTEN='127.0.0.1:1'\n")
         assert errno_of(app) == ""
-        assert 'key=HYBRIDGE_STATUS_LISTEN now="" file=127.0.0.1:1' in log_of(app), log_of(app)
+        until(lambda: 'key=HYBRIDGE_STATUS_LISTEN now="" file=127.0.0.1:1' in log_of(app), "a warning")
 
 
 def status_of(app):
