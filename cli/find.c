@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,11 +53,13 @@ char *find_own(const char *name, struct hybridge_error *err)
 	return NULL;
 }
 
-static int runnable(const char *path)
+/* 0, or why not; @is_there: whether there is something at all. */
+static int runnable(const char *path, bool *is_there)
 {
 	struct stat info;
 
-	if (stat(path, &info) != 0)
+	*is_there = stat(path, &info) == 0;
+	if (!*is_there)
 		return errno;
 	if (!S_ISREG(info.st_mode) || access(path, X_OK) != 0)
 		return EACCES;
@@ -67,9 +70,10 @@ char *find_program(const char *name)
 {
 	const char *path = getenv("PATH");
 	int error = ENOENT;
+	bool is_there;
 
 	if (strchr(name, '/')) {
-		error = runnable(name);
+		error = runnable(name, &is_there);
 		errno = error;
 		return error ? NULL : strdup(name);
 	}
@@ -81,11 +85,12 @@ char *find_program(const char *name)
 		if (asprintf(&candidate, "%.*s%s%s", (int)len, path,
 			     len > 0 ? "/" : "./", name) < 0)
 			return NULL;
-		ret = runnable(candidate);
+		ret = runnable(candidate, &is_there);
 		if (ret == 0)
 			return candidate;
 		free(candidate);
-		if (ret == EACCES)
+		/* A folder that we may not search is passed over, as by shells. */
+		if (ret == EACCES && is_there)
 			error = EACCES;
 		path += len;
 		path += *path == ':';

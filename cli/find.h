@@ -18,7 +18,7 @@
 HYBRIDGE_MUSTUSE char *find_own(const char *name, struct hybridge_error *err);
 
 /**
- * find_program() - What execvp(3) would run
+ * find_program() - What a shell would run: execvp(3), past folders of PATH that may not be searched
  * Return: Path, owned by the caller; or NULL with errno: ENOENT, EACCES
  */
 HYBRIDGE_MUSTUSE char *find_program(const char *name);

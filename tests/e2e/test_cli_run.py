@@ -72,6 +72,15 @@ def test_run_tells_a_missing_program_from_one_that_cannot_be_run():
             assert shown.err.startswith("hybridge: ") and program in shown.err, shown.err
 
 
+def test_run_passes_over_folders_that_it_may_not_search():
+    with relayed_world() as (world, app):
+        os.mkdir(world.path("shut"), 0)
+        path = f"{world.path('shut')}:{CLEAN_ENV['PATH']}"
+        for program, status in (("no-such-program", 127), ("true", 0)):
+            shown = hybridge("run", "-f", app.path, "--", program, env={"PATH": path})
+            assert shown.status == status, (program, shown.status, shown.err)
+
+
 def test_run_refuses_what_cannot_be_preloaded():
     with relayed_world() as (world, app):
         source = world.path("empty.c")
