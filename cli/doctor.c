@@ -25,13 +25,16 @@ static const char *text_at(const json_t *root, const char *key)
 	return text ? text : "";
 }
 
-/* By any name: whoever started the sender may have used another. */
-static bool same_file(const char *a, const char *b)
+/*
+ * Whoever started the sender may have used another name of the same file; what cannot be found
+ * here, be it in another folder or container, is not known to be another.
+ */
+static bool is_another_file(const char *a, const char *b)
 {
 	char real_a[PATH_MAX], real_b[PATH_MAX];
 
-	return a && realpath(a, real_a) && realpath(b, real_b) &&
-	       strcmp(real_a, real_b) == 0;
+	return a && b[0] == '/' && realpath(a, real_a) && realpath(b, real_b) &&
+	       strcmp(real_a, real_b) != 0;
 }
 
 static void report_sender(struct report *report, const char *socket,
@@ -46,10 +49,9 @@ static void report_sender(struct report *report, const char *socket,
 			      "it is version %s, this is " HYBRIDGE_VERSION,
 			      version[0] ? version : "unknown");
 		hybridge_hint(&err, "restart it");
-	} else if (file && !same_file(file, config)) {
+	} else if (is_another_file(file, config)) {
 		hybridge_fail(&err, HYBRIDGE_ECONFIG,
-			      "it was started for another file, %s",
-			      config[0] ? config : "its environment");
+			      "it was started for another file, %s", config);
 		hybridge_hint(&err, "give one of the two files a "
 				    "HYBRIDGE_SOCKET of its own");
 	}
@@ -57,7 +59,8 @@ static void report_sender(struct report *report, const char *socket,
 		report_failure(report, "sender", socket, REPORT_WARN, &err);
 	else
 		report_row(report, "sender", socket, REPORT_PASS,
-			   "running, with this configuration");
+			   "running, for %s",
+			   config[0] ? config : "what is in its environment");
 }
 
 /*

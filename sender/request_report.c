@@ -98,8 +98,9 @@ void request_explain_unmapped(const struct request *request,
 			      request->host);
 	hybridge_hint(err,
 		      "add %s:%u to a HYBRIDGE_*_HOSTS of the file that "
-		      "the sender was started with, and restart it",
-		      request->host, request->port);
+		      "the sender was started with%s",
+		      request->host, request->port,
+		      request->sender->idle_exit ? "" : ", and send it SIGHUP");
 }
 
 void request_explain_dial(int os_errno, struct hybridge_error *err)

@@ -162,7 +162,7 @@ def test_the_sender_that_runs_is_looked_at():
     with world_with_agent() as (world, relay, _, agent):
         app = world.app(relay, {"db": "db.corp:5432"})
         sender = app.sender()
-        Findings(app.path, 0).expect("sender", "PASS", "this configuration")
+        Findings(app.path, 0).expect("sender", "PASS", f"running, for {app.path}")
         copy = world.path("copy.env")
         with open(app.path, encoding="utf-8") as source:
             text = source.read()
