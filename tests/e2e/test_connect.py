@@ -163,7 +163,7 @@ def test_a_non_blocking_connect_through_a_slow_relay_returns_at_once_and_waits_f
             took.append(seen["us"] - seen["queued_us"])
         # Nor is it when the machine itself stands still for a moment: the best is what it takes.
         assert max(took) < one_way_us, f"connect() waited for the relay: {took} us"
-        assert min(took) < 2000, f"connect() took {took} us"
+        assert min(took) < one_way_us / 10, f"connect() took {took} us"
         for kind, seen in clients.expect_echo(app, "db.corp", 5432).items():
             assert waited_us(kind, seen) >= 2 * one_way_us, f"{kind} did not wait for the relay: {seen}"
 

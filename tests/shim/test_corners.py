@@ -77,7 +77,7 @@ def test_a_completed_connect_is_seen_at_once():
             took.append(float(program.stdout.readline()) - done)
             far.close()
         finish(program)
-        assert min(took) < 0.02, took
+        assert min(took) < 0.2, took
 
 
 def test_a_time_out_of_the_programs_own_ends_the_hold():
