@@ -4,6 +4,8 @@
 #ifndef SENDER_RELOAD_H
 #define SENDER_RELOAD_H
 
+#include <stdint.h>
+
 #include <hybridge/config.h>
 #include <hybridge/error.h>
 
@@ -11,9 +13,19 @@ struct sender;
 struct sources;
 
 /**
+ * struct reload_failure - The last reading, if it was in vain
+ * @at_us: When that was, as hybridge_loop_now_us() counts
+ * @why:   What is logged of it; HYBRIDGE_OK: it was not
+ */
+struct reload_failure {
+	int64_t at_us;
+	struct hybridge_error why;
+};
+
+/**
  * reload_read() - Read a configuration, and remember how its files looked
  * @path:    Env file, or NULL
- * @sources: Set to what remembers them, the caller's (sources_free()); NULL when out of memory
+ * @sources: Set to what remembers them, the caller's (sources_free())
  * @out:     The caller's (hybridge_config_free())
  *
  * What is written meanwhile shows as a change.
@@ -34,7 +46,9 @@ void reload(struct sender *sender);
 
 /**
  * reload_if_changed() - reload(), if a file has changed and the library started this sender
- * Nobody else would.  One that was started by hand says, once for each change, that it can be told to.
+ * Nobody else would.  What could not be used is tried again at a connect a second later, as the
+ * cause may lie outside of the files.  One that was started by hand says, once for each change,
+ * that it can be told to.
  */
 void reload_if_changed(struct sender *sender);
 

@@ -13,6 +13,7 @@
 
 #include "names.h"
 #include "plan.h"
+#include "reload.h"
 #include "route.h"
 #include "tally.h"
 
@@ -36,6 +37,7 @@ struct request;
  * @names:    What the addresses of wildcards stand for
  * @wildcard_file: Where they are kept for the next sender; NULL: nowhere
  * @sources:  The files that @plan is from; NULL: they are not looked at
+ * @reload_failure: Why @plan is not what the files say
  * @origin:   The file of another program that was read last, or NULL
  * @local:    The socket that requests come from
  * @status:   HYBRIDGE_STATUS_LISTEN, or NULL
@@ -57,6 +59,7 @@ struct sender {
 	struct names names;
 	struct wildcard_file *wildcard_file;
 	struct sources *sources;
+	struct reload_failure reload_failure;
 	struct origin *origin;
 	struct local *local;
 	struct hybridge_status *status;

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -91,7 +92,9 @@ def wrong(relay):
     return relay.connection("db", "send").replace("SharedAccessKey=", "SharedAccessKey=AAAA")
 
 
-def test_a_file_that_the_env_file_names_counts_as_well():
+@contextlib.contextmanager
+def world_with_key_file():
+    """Its file says the wrong key; beside it the text that is right."""
     with servers.echo() as target, World() as world:
         relay = world.relay(["db"])
         world.agent(relay, {"db": target.at})
@@ -100,7 +103,12 @@ def test_a_file_that_the_env_file_names_counts_as_well():
             file.write(wrong(relay))
         app = world.app(relay, {}, HYBRIDGE_DB_CONNECTION_FILE=secret, HYBRIDGE_DB_HOSTS="db.corp:5432")
         assert errno_of(app) == "EACCES"
-        edit(secret, lambda _: relay.connection("db", "send"))
+        yield secret, relay.connection("db", "send"), app
+
+
+def test_a_file_that_the_env_file_names_counts_as_well():
+    with world_with_key_file() as (secret, right, app):
+        edit(secret, lambda _: right)
         assert errno_of(app) == ""
 
 
@@ -220,6 +228,36 @@ def test_authorities_that_cannot_be_read_change_nothing():
         # Lines at info may wait a moment for others.
         until(lambda: "configuration read again" in log_of(app), "the line of it")
         assert log_of(app).count("configuration read again") == 1, log_of(app)
+
+
+def test_a_mode_that_was_mended_is_seen_though_no_file_was_written():
+    with world_with_key_file() as (secret, right, app):
+        edit(secret, lambda _: right)
+        os.chmod(secret, 0o604)
+        for _ in range(3):
+            assert errno_of(app) == "EACCES"
+        assert "readable by everyone" in log_of(app), log_of(app)
+        os.chmod(secret, 0o600)
+        until(lambda: errno_of(app) == "", "the new key to be used")
+        assert log_of(app).count("configuration not changed") == 1, log_of(app)
+
+
+def test_what_could_not_be_read_for_want_of_descriptors_is_read_when_there_are_some():
+    with world_without_sender(lambda world, relay: wrong(relay)) as (world, relay, app):
+        assert errno_of(app) == "EACCES"
+        (sender,) = world.started_senders()
+        edit(app.path, lambda text: text.replace(wrong(relay), relay.connection("db", "send")))
+        limit = resource.prlimit(sender, resource.RLIMIT_NOFILE)
+        # One for the program's request, and none for the file.
+        descriptors = max(int(fd) for fd in os.listdir(f"/proc/{sender}/fd")) + 2
+        resource.prlimit(sender, resource.RLIMIT_NOFILE, (descriptors, limit[1]))
+        assert errno_of(app) != ""
+        until(lambda: "configuration not changed" in log_of(app), "the line of it")
+        assert "Too many open files" in log_of(app), log_of(app)
+        resource.prlimit(sender, resource.RLIMIT_NOFILE, limit)
+        until(lambda: errno_of(app) == "", "the new key to be used")
+        assert log_of(app).count("configuration not changed") == 1, log_of(app)
+        assert world.started_senders() == [sender]
 
 
 def test_what_is_taken_at_the_start_needs_a_restart():
