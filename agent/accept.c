@@ -30,6 +30,7 @@
 
 #include <hybridge/endpoint.h>
 #include <hybridge/log.h>
+#include <hybridge/ws.h>
 
 #include "accept_inside.h"
 #include "agent.h"
@@ -93,7 +94,7 @@ static void run_reap(struct hybridge_task *task)
 	free(stream);
 }
 
-static void end(struct stream *stream)
+void stream_end(struct stream *stream)
 {
 	struct control *control = stream->control;
 	struct agent *agent = control->agent;
@@ -104,6 +105,7 @@ static void end(struct stream *stream)
 	hybridge_dial_cancel(stream->rendezvous_dial);
 	hybridge_upgrade_cancel(stream->upgrade);
 	hybridge_preamble_cancel(stream->preamble);
+	hybridge_channel_free(stream->echo);
 	hybridge_conn_close(stream->target, HYBRIDGE_CONN_RESET);
 	hybridge_conn_close(stream->rendezvous, HYBRIDGE_CONN_RESET);
 	reserve_leave(agent->reserve, &stream->reserve);
@@ -132,7 +134,7 @@ void stream_fail(struct stream *stream, const char *what,
 {
 	stream_log_failure(stream, what, err);
 	stream->control->stats.refused++;
-	end(stream);
+	stream_end(stream);
 }
 
 void stream_fail_memory(struct stream *stream)
@@ -155,35 +157,48 @@ static void on_pump_end(void *owner, enum hybridge_end how, uint16_t close_code,
 	sum->open--;
 	sum->bytes_in += stats->from_ws;
 	sum->bytes_out += stats->to_ws;
-	hybridge_log(
-		HYBRIDGE_LOG_INFO, "session closed",
-		HYBRIDGE_STR("conn", stream->control->connection.name),
-		HYBRIDGE_STR("session", stream->session),
-		HYBRIDGE_STR("target", stream->target_name),
-		HYBRIDGE_STR("end", hybridge_end_name(how)),
-		HYBRIDGE_NUM("close_code", close_code),
-		HYBRIDGE_NUM("open_ms", ms_since(stream, stream->opened_us)),
-		HYBRIDGE_NUM("in", stats->from_ws),
-		HYBRIDGE_NUM("out", stats->to_ws));
-	end(stream);
+	hybridge_log(HYBRIDGE_LOG_INFO, "session closed",
+		     HYBRIDGE_STR("conn", stream->control->connection.name),
+		     HYBRIDGE_STR("session", stream->session),
+		     HYBRIDGE_STR("target", stream->target_name),
+		     HYBRIDGE_STR("end", hybridge_end_name(how)),
+		     HYBRIDGE_NUM("close_code", close_code),
+		     HYBRIDGE_NUM("open_ms", stream_open_ms(stream)),
+		     HYBRIDGE_NUM("in", stats->from_ws),
+		     HYBRIDGE_NUM("out", stats->to_ws));
+	stream_end(stream);
+}
+
+bool stream_opened(struct stream *stream)
+{
+	stream->opened_us = hybridge_loop_now_us(stream_loop(stream));
+	return stream_move(stream, STREAM_OPEN);
+}
+
+int64_t stream_open_ms(const struct stream *stream)
+{
+	return ms_since(stream, stream->opened_us);
 }
 
 static void open_stream(struct stream *stream, struct hybridge_conn *ws)
 {
 	struct hybridge_conn *target = stream->target;
 
+	if (stream->is_echo) {
+		stream_open_echo(stream, ws);
+		return;
+	}
 	stream->target = NULL; /* the pump's, as is @ws */
 	stream->pump =
 		hybridge_pump_start(stream_loop(stream), target, ws,
 				    stream->control->agent->config.keepalive_ms,
 				    on_pump_end, stream);
-	if (!stream->pump || !stream_move(stream, STREAM_OPEN)) {
+	if (!stream->pump || !stream_opened(stream)) {
 		stream_fail_memory(stream);
 		return;
 	}
 	stream->control->stats.open++;
 	stream->control->stats.accepted++;
-	stream->opened_us = hybridge_loop_now_us(stream_loop(stream));
 	hybridge_log(
 		HYBRIDGE_LOG_INFO, "session opened",
 		HYBRIDGE_STR("conn", stream->control->connection.name),
@@ -250,7 +265,7 @@ static void on_answered(void *owner, struct hybridge_conn *conn,
 		if (result->status != 410)
 			stream_log_failure(stream, "refusal not delivered",
 					   &err);
-		end(stream);
+		stream_end(stream);
 	} else if (result->status != 101) {
 		if (result->status == 403)
 			hybridge_hint(&err, "the address is good for 30 s, and "
@@ -317,7 +332,8 @@ bool stream_has_session(const struct stream *stream)
 
 void stream_answer_if_decided(struct stream *stream)
 {
-	bool decided = stream->target || stream->target_errno;
+	bool decided =
+		stream->target || stream->target_errno || stream->is_echo;
 	struct hybridge_h2 *session = NULL;
 
 	if (stream->state != STREAM_DIALING || !decided ||
@@ -398,6 +414,7 @@ void stream_start(struct control *control, const struct hybridge_message *msg)
 	control->num_streams++;
 	DL_APPEND(agent->streams, stream);
 	copy_session(stream, msg->id);
+	stream->is_echo = stream_is_echo(msg);
 	stream_protocol(msg, stream->protocol, sizeof(stream->protocol));
 	control_target(control, &host, &port);
 	stream->target_name = hybridge_endpoint_host(host, port, false);
@@ -419,7 +436,14 @@ void stream_reset(struct stream *stream)
 	if (stream->pump)
 		hybridge_pump_stop(stream->pump);
 	else
-		end(stream);
+		stream_end(stream);
+}
+
+void stream_stop(struct stream *stream)
+{
+	if (stream->echo)
+		hybridge_channel_close(stream->echo, HYBRIDGE_WS_GOING_AWAY,
+				       "The agent is shutting down");
 }
 
 struct stream *stream_next(const struct stream *stream)

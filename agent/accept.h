@@ -22,6 +22,9 @@ void stream_start(struct control *control, const struct hybridge_message *msg);
 /** stream_reset() - End it at once: both sides see a reset */
 void stream_reset(struct stream *stream);
 
+/** stream_stop() - The agent leaves: end what no program uses, and wait for the others */
+void stream_stop(struct stream *stream);
+
 /** stream_next() - The next of all streams of an agent; NULL: the last */
 struct stream *stream_next(const struct stream *stream);
 

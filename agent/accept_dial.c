@@ -182,6 +182,10 @@ void stream_dial(struct stream *stream)
 		refuse_for_descriptors(stream);
 		return;
 	}
+	if (stream->is_echo) {
+		stream_answer_if_decided(stream);
+		return;
+	}
 	dial_target(stream);
 	/* With a session there is nothing to open meanwhile. */
 	if (stream->state == STREAM_DIALING && !stream_has_session(stream))

@@ -10,9 +10,11 @@
 
 #include <openssl/ssl.h>
 
+#include <hybridge/channel.h>
 #include <hybridge/conn.h>
 #include <hybridge/dial.h>
 #include <hybridge/loop.h>
+#include <hybridge/message.h>
 #include <hybridge/preamble.h>
 #include <hybridge/pump.h>
 #include <hybridge/upgrade.h>
@@ -53,6 +55,9 @@ struct stream {
 	struct hybridge_upgrade *upgrade;
 	struct hybridge_preamble *preamble;
 	struct hybridge_pump *pump;
+	bool is_echo; /* for us, not for the target */
+	struct hybridge_channel *echo;
+	uint64_t echoes;
 	int64_t started_us;
 	int64_t opened_us;
 	struct reserve_turn
@@ -65,6 +70,15 @@ struct stream {
 
 /** stream_loop() - The agent's loop */
 struct hybridge_loop *stream_loop(const struct stream *stream);
+
+/** stream_opened() - It is open from now on; false: it may not be, in this state */
+bool stream_opened(struct stream *stream);
+
+/** stream_open_ms() - For how long it has been */
+int64_t stream_open_ms(const struct stream *stream);
+
+/** stream_end() - It is over: reset what is not closed; it lives until the end of the turn */
+void stream_end(struct stream *stream);
 
 /** stream_log_failure() - Warn: @what happened to this stream */
 void stream_log_failure(const struct stream *stream, const char *what,
@@ -80,17 +94,25 @@ void stream_fail_memory(struct stream *stream);
 /**
  * stream_answer_if_decided() - Answer, or dial the rendezvous to do so, when it is known what
  *
- * It is known when @stream->target is connected or @stream->target_errno set.
+ * It is known when @stream->target is connected or @stream->target_errno set; of an echo, at once.
  */
 void stream_answer_if_decided(struct stream *stream);
 
 /** stream_has_session() - Whether the answer can go over HTTP/2 */
 bool stream_has_session(const struct stream *stream);
 
+/* accept_echo.c */
+
+/** stream_is_echo() - Whether an accept message is for us, and not for the target (echo.h) */
+bool stream_is_echo(const struct hybridge_message *msg);
+
+/** stream_open_echo() - Greet, and send back what comes until it ends: then stream_end() */
+void stream_open_echo(struct stream *stream, struct hybridge_conn *ws);
+
 /* accept_dial.c: each ends in stream_answer_if_decided(), or stream_fail(). */
 
 /**
- * stream_dial() - Dial the target and, unless the answer can go over HTTP/2, the rendezvous;
+ * stream_dial() - Dial the target, unless it is an echo; unless the answer can go over HTTP/2, the rendezvous;
  * while there are no descriptors for more: refuse
  */
 void stream_dial(struct stream *stream);

@@ -258,6 +258,9 @@ void agent_stop(struct agent *agent)
 	agent->stopping = true;
 	DL_FOREACH_SAFE (agent->controls, control, next)
 		control_retire(control);
+	for (struct stream *stream = agent->streams; stream;
+	     stream = stream_next(stream))
+		stream_stop(stream);
 	/* Out of memory: rather leave now than never. */
 	if (hybridge_timer_set(agent->loop, &agent->patience,
 			       STOP_PATIENCE_MS) != 0)
