@@ -3,6 +3,7 @@
  */
 #include "arguments.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "dev.h"
 
 #define OPTIONS_MAX 4
+#define COUNT_MAX   1000000
 
 /* Those that the command takes, and --help. */
 static void choose(unsigned int takes, struct option out[static OPTIONS_MAX])
@@ -29,18 +31,52 @@ static void choose(unsigned int takes, struct option out[static OPTIONS_MAX])
 	out[len] = (struct option){"help", no_argument, NULL, 'h'};
 }
 
+static int parse_count(const char *text, uint32_t *out)
+{
+	unsigned long count;
+	char *end;
+
+	errno = 0;
+	count = strtoul(text, &end, 10);
+	if (text[0] < '1' || text[0] > '9' || *end || errno != 0 ||
+	    count > COUNT_MAX)
+		return -1;
+	*out = (uint32_t)count;
+	return 0;
+}
+
+/* An option with a value, and what is wrong with that; NULL: nothing. */
+static const char *take_value(int option, struct arguments *out)
+{
+	if (option == 'c')
+		return parse_count(optarg, &out->count) == 0
+			       ? NULL
+			       : "-c wants a number from 1 to 1000000";
+	if (option == 'i')
+		return hybridge_parse_duration(optarg, &out->interval_ms) == 0
+			       ? NULL
+			       : "-i wants a time like 1s or 200ms";
+	return hybridge_parse_duration(optarg, &out->timeout_ms) == 0
+		       ? NULL
+		       : "--timeout wants a time like 30s or 5m";
+}
+
 int arguments_parse(int argc, char **argv, unsigned int takes,
 		    struct arguments *out)
 {
 	const char *name = argv[0];
+	const char *letters = takes & ARGUMENTS_ROUNDS ? ":hf:c:i:" : ":hf:";
 	struct option options[OPTIONS_MAX];
+	const char *wrong;
 	int at, option;
 
 	*out = (struct arguments){.file = hybridge_daemon_config(),
-				  .timeout_ms = out->timeout_ms};
+				  .timeout_ms = out->timeout_ms,
+				  .count = out->count,
+				  .interval_ms = out->interval_ms};
 	choose(takes, options);
 	opterr = 0;
-	while (at = optind, (option = getopt_long(argc, argv, ":hf:", options,
+	while (at = optind, (option = getopt_long(argc, argv, letters, options,
 						  NULL)) != -1) {
 		if (option == 'f')
 			out->file = optarg;
@@ -48,12 +84,11 @@ int arguments_parse(int argc, char **argv, unsigned int takes,
 			out->as_json = true;
 		else if (option == 'h')
 			return command_help(name);
-		else if (option != 't')
+		else if (option == '?' || option == ':')
 			return command_option(name, options, argv + at,
 					      option == ':');
-		else if (hybridge_parse_duration(optarg, &out->timeout_ms) != 0)
-			return command_usage(name, "--timeout wants a time "
-						   "like 30s or 5m");
+		else if ((wrong = take_value(option, out)))
+			return command_usage(name, wrong);
 	}
 	out->rest = argv + optind;
 	out->num = argc - optind;

@@ -12,12 +12,15 @@
 /** What a command takes beside -f FILE and --help */
 #define ARGUMENTS_JSON    1u /* --json */
 #define ARGUMENTS_TIMEOUT 2u /* --timeout DURATION */
+#define ARGUMENTS_ROUNDS  4u /* -c COUNT, -i DURATION */
 
 /**
  * struct arguments - What was typed
  * @file:       Env file: -f, else $HYBRIDGE_ENV, else that of a running hybridge dev, else NULL
  * @as_json:    --json
  * @timeout_ms: --timeout; what it was before without
+ * @count:      -c, at least 1; likewise
+ * @interval_ms: -i; likewise
  * @rest:       What is no option: of argv
  * @num:        How many
  * @dev:        Owns @file where that is hybridge dev's
@@ -26,6 +29,8 @@ struct arguments {
 	const char *file;
 	bool as_json;
 	uint32_t timeout_ms;
+	uint32_t count;
+	uint32_t interval_ms;
 	char **rest;
 	int num;
 	char *dev;
@@ -35,7 +40,7 @@ struct arguments {
  * arguments_parse() - Read it
  * @argv:  argv[0] is the command's name
  * @takes: ARGUMENTS_JSON and others
- * @out:   Release with arguments_free(); but for @timeout_ms what is in it does not matter
+ * @out:   Release with arguments_free(); what it was before does not matter but where it is said above
  *
  * Return: -1: go on; else the exit status, as all was said: help was asked for, or there is a mistake
  */

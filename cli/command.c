@@ -73,6 +73,31 @@ const struct command commands[] = {
 	 "  hybridge doctor -f app.env\n"
 	 "  hybridge doctor -f agent.env sql\n",
 	 doctor_main},
+	{"ping",
+	 "[-f FILE] [-c COUNT] [-i INTERVAL] [--timeout 10s] [--json] [NAME]",
+	 "round trips through the relay to the agent and back",
+	 "  -f FILE        env file of a sender (default: $HYBRIDGE_ENV, else "
+	 "a "
+	 "running\n"
+	 "                 'hybridge dev')\n"
+	 "  -c COUNT       round trips (4)\n"
+	 "  -i INTERVAL    rest between two of them (1s)\n"
+	 "  --timeout 10s  how long to wait for an answer at most\n"
+	 "  --json         for programs\n"
+	 "\n"
+	 "hybridge-agent answers itself: the service hears nothing. Another "
+	 "listener\n"
+	 "connects to the service, is sent nothing, and is not measured.\n"
+	 "\n"
+	 "Exit status: 0 all came back, or there was nobody to measure; 69 "
+	 "nobody is\n"
+	 "there, or the stream broke; 75 an answer did not come; 77 the relay "
+	 "refuses\n"
+	 "the token; 78 the file is wrong.\n"
+	 "\n"
+	 "  hybridge ping -f app.env\n"
+	 "  hybridge ping -f app.env -c 100 -i 10ms sql\n",
+	 ping_main},
 	{"wait", "[-f FILE] [--timeout 30s] [NAME...]",
 	 "return when the services can be reached",
 	 "  -f FILE        env file, of a sender or an agent (default: "

@@ -16,9 +16,14 @@
 #include <hybridge/token.h>
 #include <hybridge/verdict.h>
 
+#include "stream.h"
+
 #define EXPIRES_SOON_DAYS 7
 #define ADDRESSES_MAX     200
 #define PLACE_MAX         300
+#define ECHO_ROUNDS       3
+#define ECHO_MS           10000
+#define GREETING_MS       3000
 
 /* One connection's, on its way. */
 struct check {
@@ -282,6 +287,61 @@ static void report_answer(const struct check *check,
 	report_clock(check, answer->result.reason);
 }
 
+/* The stream, the caller's; or NULL with @err set. */
+static struct hybridge_conn *open_echo(const struct check *check,
+				       const char *token,
+				       struct hybridge_error *err)
+{
+	struct hybridge_stream_answer answer;
+	struct hybridge_conn *stream;
+	struct hybridge_conn *conn =
+		reach_relay(check->reach, check->relay, true, err);
+
+	if (!conn)
+		return NULL;
+	stream = reach_echo(check->reach, check->index, conn, token, &answer);
+	if (!stream)
+		reach_explain(check->connection, &answer, err);
+	return stream;
+}
+
+static void measure_echo(const struct check *check, struct stream *stream,
+			 struct hybridge_error *err)
+{
+	int64_t best_ns = INT64_MAX;
+	int64_t took_ns;
+
+	if (!stream_is_greeted(stream, GREETING_MS)) {
+		report_row(check->report, "echo", check->entity, REPORT_NONE,
+			   "not measured: the listener is not hybridge-agent");
+		return;
+	}
+	for (int i = 0; i < ECHO_ROUNDS; i++) {
+		if (stream_round(stream, ECHO_MS, &took_ns, err) != 0)
+			return;
+		best_ns = took_ns < best_ns ? took_ns : best_ns;
+	}
+	report_row(check->report, "echo", check->entity, REPORT_PASS,
+		   "%s, %.2f ms there and back", stream->agent,
+		   (double)best_ns / 1e6);
+}
+
+/* By a stream to the agent itself, as another agent may say "connected" before it is. */
+static void check_echo(const struct check *check, const char *token)
+{
+	struct hybridge_error err = {0};
+	struct hybridge_conn *conn = open_echo(check, token, &err);
+	struct stream stream;
+
+	if (conn && stream_open(&stream, check->reach, conn, &err) == 0) {
+		measure_echo(check, &stream, &err);
+		stream_close(&stream);
+	}
+	if (err.code != HYBRIDGE_OK)
+		report_failure(check->report, "echo", check->entity,
+			       REPORT_FAIL, &err);
+}
+
 static void check_sender(const struct check *check, struct hybridge_conn *conn)
 {
 	struct hybridge_endpoint_token token = {0};
@@ -292,14 +352,19 @@ static void check_sender(const struct check *check, struct hybridge_conn *conn)
 		hybridge_conn_close(conn, HYBRIDGE_CONN_ORDERLY);
 		row_skipped(check, "listener", check->entity);
 		row_skipped(check, "service", check->connection->hosts);
+		row_skipped(check, "echo", check->entity);
 		return;
 	}
 	stream = reach_ask(check->reach, check->index, conn, token.text,
 			   &answer);
-	hybridge_endpoint_token_free(&token);
 	report_answer(check, &answer);
-	if (stream)
-		reach_leave(check->reach, stream);
+	if (stream) {
+		stream_leave(check->reach, stream);
+		check_echo(check, token.text);
+	} else {
+		row_skipped(check, "echo", check->entity);
+	}
+	hybridge_endpoint_token_free(&token);
 }
 
 static void skip_sender(const struct check *check)
@@ -308,6 +373,7 @@ static void skip_sender(const struct check *check)
 	row_skipped(check, "token", check->signer);
 	row_skipped(check, "listener", check->entity);
 	row_skipped(check, "service", check->connection->hosts);
+	row_skipped(check, "echo", check->entity);
 }
 
 /* As an agent. */

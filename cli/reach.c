@@ -12,15 +12,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include <hybridge/channel.h>
 #include <hybridge/dial.h>
 #include <hybridge/tls.h>
 #include <hybridge/token.h>
 #include <hybridge/verdict.h>
-#include <hybridge/ws.h>
 
-#define DIAL_MS  10000
-#define LEAVE_MS 1000
+#define DIAL_MS 10000
 
 static uint32_t limited(const struct reach *reach, uint32_t timeout_ms)
 {
@@ -43,8 +40,7 @@ static void on_wake(struct hybridge_task *task)
 	hybridge_loop_stop(reach->loop);
 }
 
-/* The loop's clock stood still since the last step. */
-static void wake(struct reach *reach)
+void reach_wake(struct reach *reach)
 {
 	reach->wake.run = on_wake;
 	hybridge_loop_defer(reach->loop, &reach->wake);
@@ -142,7 +138,7 @@ static struct hybridge_conn *dial(struct reach *reach,
 {
 	struct dialled dialled = {.reach = reach, .err = err};
 
-	wake(reach);
+	reach_wake(reach);
 	if (hybridge_dial_start(reach->loop, args, on_dialled, &dialled))
 		turn(reach);
 	else
@@ -260,9 +256,10 @@ static uint16_t port_of(const struct hybridge_map *map, size_t index)
 	return 0;
 }
 
-struct hybridge_conn *reach_ask(struct reach *reach, size_t index,
-				struct hybridge_conn *conn, const char *token,
-				struct hybridge_stream_answer *answer)
+static struct hybridge_conn *ask(struct reach *reach, size_t index,
+				 struct hybridge_conn *conn, const char *token,
+				 bool is_echo,
+				 struct hybridge_stream_answer *answer)
 {
 	const struct hybridge_connection *connection =
 		&reach->config->connections[index];
@@ -277,25 +274,40 @@ struct hybridge_conn *reach_ask(struct reach *reach, size_t index,
 		.id = id,
 		.port = port_of(&reach->config->map, index),
 		.timeout_ms = limited(reach, reach->config->connect_timeout_ms),
+		.is_echo = is_echo,
 	};
 	struct asked asked = {.reach = reach, .answer = answer};
-	struct hybridge_stream_ask *ask = NULL;
+	struct hybridge_stream_ask *started = NULL;
 
 	*answer = (struct hybridge_stream_answer){0};
-	wake(reach);
+	reach_wake(reach);
 	hybridge_endpoint_uuid(id);
 	if (host)
-		ask = hybridge_stream_ask(reach->loop, conn, NULL, &args,
-					  on_answer, &asked);
+		started = hybridge_stream_ask(reach->loop, conn, NULL, &args,
+					      on_answer, &asked);
 	else
 		hybridge_conn_close(conn, HYBRIDGE_CONN_RESET);
-	if (ask)
+	if (started)
 		turn(reach);
 	else
 		hybridge_fail(&answer->result.err, HYBRIDGE_ESYSTEM,
 			      "out of memory");
 	free(host);
 	return asked.stream;
+}
+
+struct hybridge_conn *reach_ask(struct reach *reach, size_t index,
+				struct hybridge_conn *conn, const char *token,
+				struct hybridge_stream_answer *answer)
+{
+	return ask(reach, index, conn, token, false, answer);
+}
+
+struct hybridge_conn *reach_echo(struct reach *reach, size_t index,
+				 struct hybridge_conn *conn, const char *token,
+				 struct hybridge_stream_answer *answer)
+{
+	return ask(reach, index, conn, token, true, answer);
 }
 
 void reach_explain(const struct hybridge_connection *connection,
@@ -315,65 +327,6 @@ void reach_explain(const struct hybridge_connection *connection,
 			      "check that %s:%u is a relay, and what is "
 			      "between it and this machine",
 			      relay->host, relay->port);
-}
-
-/* Until the service has ended it too, or takes too long. */
-struct leaving {
-	struct reach *reach;
-	struct hybridge_channel *channel; /* NULL: over */
-	struct hybridge_timer patience;
-};
-
-static void on_message(void *owner, bool text, const char *data, size_t len)
-{
-	(void)owner;
-	(void)text;
-	(void)data;
-	(void)len;
-}
-
-static void on_end(void *owner, uint16_t code, const char *reason)
-{
-	struct leaving *leaving = owner;
-
-	(void)code;
-	(void)reason;
-	leaving->channel = NULL;
-	hybridge_loop_stop(leaving->reach->loop);
-}
-
-static void on_patience(struct hybridge_timer *timer)
-{
-	struct leaving *leaving =
-		hybridge_container(timer, struct leaving, patience);
-
-	hybridge_loop_stop(leaving->reach->loop);
-}
-
-void reach_leave(struct reach *reach, struct hybridge_conn *stream)
-{
-	static const struct hybridge_channel_ops ops = {
-		.message = on_message,
-		.end = on_end,
-	};
-	static const struct hybridge_channel_args args = {
-		.is_client = true,
-		.message_max = (size_t)64 * 1024,
-		.ping_ms = 30000,
-	};
-	struct leaving leaving = {.reach = reach, .patience.fire = on_patience};
-	struct hybridge_channel *channel;
-
-	channel = hybridge_channel_new(reach->loop, stream, &args, &ops,
-				       &leaving);
-	if (!channel)
-		return;
-	leaving.channel = channel;
-	hybridge_channel_close(channel, HYBRIDGE_WS_NORMAL, "");
-	if (hybridge_timer_set(reach->loop, &leaving.patience, LEAVE_MS) == 0)
-		turn(reach);
-	hybridge_timer_clear(reach->loop, &leaving.patience);
-	hybridge_channel_free(leaving.channel);
 }
 
 /* A description. */

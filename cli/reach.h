@@ -45,6 +45,9 @@ HYBRIDGE_MUSTUSE int reach_open(struct reach *reach,
 /** reach_now_ms() - CLOCK_MONOTONIC in milliseconds */
 int64_t reach_now_ms(void);
 
+/** reach_wake() - The loop's clock has stood still since the last step: have it go on, before a timer is set */
+void reach_wake(struct reach *reach);
+
 /** reach_close() - Release what it owns */
 void reach_close(struct reach *reach);
 
@@ -94,19 +97,22 @@ HYBRIDGE_MUSTUSE int reach_token(struct reach *reach,
  * @token:  Or NULL
  * @answer: Filled in
  *
- * Return: The stream, the caller's (reach_leave()); NULL: there is none, and @answer says why
+ * Return: The stream, the caller's (stream.h); NULL: there is none, and @answer says why
  */
 HYBRIDGE_MUSTUSE struct hybridge_conn *
 reach_ask(struct reach *reach, size_t index, struct hybridge_conn *conn,
 	  const char *token, struct hybridge_stream_answer *answer);
 
+/** reach_echo() - reach_ask() for a stream to the agent itself (echo.h); another listener does not
+ * know that, and connects to its service */
+HYBRIDGE_MUSTUSE struct hybridge_conn *
+reach_echo(struct reach *reach, size_t index, struct hybridge_conn *conn,
+	   const char *token, struct hybridge_stream_answer *answer);
+
 /** reach_explain() - Why there was no stream: cause and remedy */
 void reach_explain(const struct hybridge_connection *connection,
 		   const struct hybridge_stream_answer *answer,
 		   struct hybridge_error *err);
-
-/** reach_leave() - End a stream in good order, so that the service sees an orderly end */
-void reach_leave(struct reach *reach, struct hybridge_conn *stream);
 
 /**
  * reach_describe() - Have the relay describe a hybrid connection (description.h)

@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "command.h"
 #include "reach.h"
+#include "stream.h"
 
 #define TIMEOUT_MS 30000
 #define AGAIN_MS   1000
@@ -31,7 +32,7 @@ static int try_service(struct reach *reach, size_t index, const char *token,
 		reach_explain(connection, &answer, err);
 		return -1;
 	}
-	reach_leave(reach, stream);
+	stream_leave(reach, stream);
 	return 0;
 }
 

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <hybridge/echo.h>
 #include <hybridge/endpoint.h>
 #include <hybridge/preamble.h>
+#include <hybridge/text.h>
 
 struct hybridge_stream_ask {
 	struct hybridge_loop *loop;
@@ -70,6 +72,32 @@ static void on_upgraded(void *owner, struct hybridge_conn *conn,
 	finish(ask, NULL, &answer);
 }
 
+/* The user's own, which may hold secrets, and an echo's; or NULL when out of memory. */
+static char *echo_headers(const char *own)
+{
+	const struct hybridge_span parts[] = {
+		hybridge_text_span(own ? own : ""),
+		hybridge_text_span(HYBRIDGE_ECHO ": " HYBRIDGE_ECHO_ON "\r\n"),
+	};
+
+	return hybridge_text_join(parts, sizeof(parts) / sizeof(*parts));
+}
+
+/* Owned by the caller, who wipes it; or NULL when out of memory. */
+static char *headers_of(const struct hybridge_stream_ask_args *args)
+{
+	const char *own = args->connection->headers;
+	char *more = args->is_echo ? echo_headers(own) : NULL;
+	char *headers = NULL;
+
+	if (more || !args->is_echo)
+		headers = hybridge_endpoint_headers(
+			args->token, "hybridge-sender/" HYBRIDGE_VERSION,
+			more ? more : own);
+	hybridge_endpoint_wipe(more);
+	return headers;
+}
+
 /* Without memory the connection is closed all the same. */
 static struct hybridge_upgrade *
 start_upgrade(struct hybridge_stream_ask *ask, struct hybridge_conn *conn,
@@ -79,9 +107,7 @@ start_upgrade(struct hybridge_stream_ask *ask, struct hybridge_conn *conn,
 	const struct hybridge_connection *connection = args->connection;
 	char *target = hybridge_endpoint_target(&connection->relay, "connect",
 						args->id, connection->suffix);
-	char *headers = hybridge_endpoint_headers(
-		args->token, "hybridge-sender/" HYBRIDGE_VERSION,
-		connection->headers);
+	char *headers = headers_of(args);
 	struct hybridge_upgrade_args upgrade = {
 		.host = args->host_header,
 		.target = target,

@@ -123,6 +123,17 @@ _hybridge_status() {
 	fi
 }
 
+_hybridge_ping() {
+	_hybridge_skip 2 '-f -c -i --timeout'
+	if [[ $wants == -f ]]; then
+		_hybridge_find -f
+	elif [[ -z $wants && $cur == -* ]]; then
+		_hybridge_offer '-f -c -i --timeout --json -h --help'
+	elif [[ -z $wants ]] && ((first == COMP_CWORD)); then
+		_hybridge_names "$1" "$file"
+	fi
+}
+
 _hybridge_wait() {
 	_hybridge_skip 2 '-f --timeout'
 	if [[ $wants == -f ]]; then
@@ -156,7 +167,7 @@ _hybridge() {
 	local cur=${COMP_WORDS[COMP_CWORD]} first wants file
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		_hybridge_offer 'run dev status doctor wait config key version'
+		_hybridge_offer 'run dev status doctor ping wait config key version'
 		[[ $cur != -* ]] || _hybridge_offer '-h --help -V --version'
 		return
 	fi
@@ -164,6 +175,7 @@ _hybridge() {
 	run) _hybridge_run ;;
 	dev) _hybridge_dev ;;
 	status | doctor) _hybridge_status "$1" ;;
+	ping) _hybridge_ping "$1" ;;
 	wait) _hybridge_wait "$1" ;;
 	config) _hybridge_config ;;
 	key) _hybridge_key ;;

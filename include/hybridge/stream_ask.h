@@ -25,6 +25,7 @@ struct hybridge_stream_ask;
  * @id:          Value of sb-hc-id
  * @port:        That the program connects to: azbridge's name for it, unless it has another
  * @timeout_ms:  For upgrade and preamble together
+ * @is_echo:    For the agent itself (echo.h), not for its target
  */
 struct hybridge_stream_ask_args {
 	const struct hybridge_connection *connection;
@@ -33,6 +34,7 @@ struct hybridge_stream_ask_args {
 	const char *id;
 	uint16_t port;
 	uint32_t timeout_ms;
+	bool is_echo;
 };
 
 /**

@@ -1,10 +1,18 @@
 #!/usr/bin/env python3
-"""Streams that are for the agent itself: what foreign senders get of them."""
+"""Streams that are for the agent itself: what foreign senders get of them, and what foreign listeners are spared."""
 
-from peers import Peer, World, main, send_token, servers, url
+import os
+import subprocess
 
+from peers import BUILD, CLEAN_ENV, CONTROL, Peer, World, listen_token, main, send_token, servers, url
+
+HYBRIDGE = os.path.join(BUILD, "hybridge")
 ASKED = {"Hybridge-Echo": "1"}
 MOST = 125
+
+
+def hybridge(*args):
+    return subprocess.run([HYBRIDGE, *args], env=CLEAN_ENV, capture_output=True, text=True, timeout=60)
 
 
 def test_the_agent_greets_and_sends_back_text():
@@ -34,6 +42,26 @@ def test_the_agent_greets_and_sends_back_text():
             peer.open(name, url(relay, "db"), send_token(relay), headers=headers)
             peer.echo(name, 100)
         assert target.accepted == 3
+
+
+def test_a_listener_of_another_kind_is_sent_nothing():
+    # One that waits for the program to speak, and one whose service speaks first.
+    for then in "wait", "greet":
+        with World() as world:
+            relay = world.relay(["db"])
+            peer = Peer(world)
+            peer.listen("l", url(relay, "db", CONTROL), listen_token(relay), then)
+            app = world.app(relay, {"db": "db.corp:5432"})
+            result = hybridge("ping", "-f", app.path)
+            assert result.returncode == 0 and result.stderr == "", result
+            assert "not measured: the listener is not hybridge-agent" in result.stdout, result
+            assert peer.expect("l/1", "closed")["code"] == 1000
+            assert not peer.events("l/1", "message"), "bytes went to a service that nobody had asked"
+            result = hybridge("doctor", "-f", app.path)
+            assert result.returncode == 0, result
+            assert "\necho      db " in result.stdout and "NONE  not measured: " in result.stdout, result.stdout
+            assert peer.expect("l/3", "closed")["code"] == 1000
+            assert not peer.events("l/3", "message")
 
 
 if __name__ == "__main__":

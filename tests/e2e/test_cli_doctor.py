@@ -16,7 +16,7 @@ from test_proxy import Proxy
 HYBRIDGE = os.path.join(BUILD, "hybridge")
 
 # What a program's side checks of a connection, in this order.
-STEPS = ["dns", "tcp", "tls", "relay", "token", "listener", "service"]
+STEPS = ["dns", "tcp", "tls", "relay", "token", "listener", "service", "echo"]
 
 
 def doctor(*args, **env):
@@ -65,6 +65,7 @@ def test_a_connection_that_works_passes_each_step():
         found = Findings(app.path, 0)
         for step in STEPS:
             found.expect(step, "PASS")
+        found.expect("echo", "PASS", "hybridge-agent/", "ms there and back")
         found.expect("config", "PASS", "1 connection")
         found.expect("sender", "NONE", "not running")
         assert target.accepted == 1, "the service was to get one connection"
@@ -79,7 +80,7 @@ def test_people_read_rows_and_a_sum():
         assert "\ndb  db.corp:5432\ndns " in good.stdout and "service   db.corp:5432 " in good.stdout
         assert agent.stop() == 0
         bad = doctor("-f", app.path)
-        assert bad.returncode == 69 and bad.stdout.endswith("\n1 failed, 1 not tried because of it\n"), bad.stdout
+        assert bad.returncode == 69 and bad.stdout.endswith("\n1 failed, 2 not tried because of it\n"), bad.stdout
         assert "FAIL  nobody listens on hybrid connection db" in bad.stdout and "-> start the agent" in bad.stdout
         secrets = relay.rules["db"].values()
         assert not any(secret in good.stdout + bad.stdout for secret in secrets)
@@ -186,7 +187,7 @@ def test_by_way_of_a_proxy():
         found.expect("dns", "NONE", "proxy")
         found.expect("tcp", "PASS", "by way of the proxy")
         found.expect("service", "PASS")
-        until(lambda: proxy.connects(relay) == 2, "both connections in the proxy's log")
+        until(lambda: proxy.connects(relay) == 3, "all connections in the proxy's log")
         wrong = proxy.url.replace("pa55word", "other")
         app = world.app(relay, {"db": "db.corp:5432"}, HYBRIDGE_PROXY=wrong)
         found = Findings(app.path, 69)

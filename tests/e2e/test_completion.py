@@ -22,7 +22,7 @@ _hybridge "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 
 
 WITH_VERBS = ("key", "config")
-WITH_NAMES = ("status", "doctor", "wait")  # of connections, behind the options
+WITH_NAMES = ("status", "doctor", "ping", "wait")  # of connections, behind the options
 
 
 def bash(code, *args, env=None, cwd=None):
