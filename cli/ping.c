@@ -294,27 +294,6 @@ static int ping_with(struct reach *reach, const struct arguments *arguments)
 	return status;
 }
 
-static int run(const struct arguments *arguments)
-{
-	struct hybridge_error err = {0};
-	struct hybridge_config config;
-	struct reach reach;
-	int status;
-
-	if (hybridge_config_load(arguments->file, environ, HYBRIDGE_ROLE_CLI,
-				 &config, &err) != 0)
-		return command_fail(&err);
-	if (check(&config, arguments, &err) == 0 &&
-	    reach_open(&reach, &config, &err) == 0) {
-		status = ping_with(&reach, arguments);
-		reach_close(&reach);
-	} else {
-		status = command_fail(&err);
-	}
-	hybridge_config_free(&config);
-	return status;
-}
-
 int ping_main(int argc, char **argv)
 {
 	struct arguments arguments = {.count = ROUNDS,
@@ -330,7 +309,7 @@ int ping_main(int argc, char **argv)
 	if (arguments.num > 1)
 		status = command_usage("ping", "one NAME at most");
 	else
-		status = run(&arguments);
+		status = reach_run(&arguments, check, ping_with);
 	arguments_free(&arguments);
 	return status;
 }

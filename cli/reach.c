@@ -11,11 +11,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <hybridge/dial.h>
 #include <hybridge/tls.h>
 #include <hybridge/token.h>
 #include <hybridge/verdict.h>
+
+#include "arguments.h"
+#include "command.h"
 
 #define DIAL_MS 10000
 
@@ -74,6 +78,31 @@ void reach_close(struct reach *reach)
 	SSL_CTX_free(reach->tls);
 	hybridge_loop_free(reach->loop);
 	*reach = (struct reach){0};
+}
+
+int reach_run(const struct arguments *arguments,
+	      int (*check)(const struct hybridge_config *config,
+			   const struct arguments *arguments,
+			   struct hybridge_error *err),
+	      int (*go)(struct reach *reach, const struct arguments *arguments))
+{
+	struct hybridge_error err = {0};
+	struct hybridge_config config;
+	struct reach reach;
+	int status;
+
+	if (hybridge_config_load(arguments->file, environ, HYBRIDGE_ROLE_CLI,
+				 &config, &err) != 0)
+		return command_fail(&err);
+	if (check(&config, arguments, &err) == 0 &&
+	    reach_open(&reach, &config, &err) == 0) {
+		status = go(&reach, arguments);
+		reach_close(&reach);
+	} else {
+		status = command_fail(&err);
+	}
+	hybridge_config_free(&config);
+	return status;
 }
 
 int reach_lookup(struct reach *reach, const char *host, char *text, size_t size,

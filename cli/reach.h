@@ -18,6 +18,8 @@
 #include <hybridge/loop.h>
 #include <hybridge/stream_ask.h>
 
+struct arguments;
+
 /**
  * struct reach - What the steps need; start with reach_open()
  * @limit_ms: What a step may take at most; reach_open() has it at none, and the daemons' time-outs hold
@@ -44,6 +46,20 @@ HYBRIDGE_MUSTUSE int reach_open(struct reach *reach,
 
 /** reach_now_ms() - CLOCK_MONOTONIC in milliseconds */
 int64_t reach_now_ms(void);
+
+/**
+ * reach_run() - Load the configuration that a command line means, get ready, and go
+ * @check: Whether the command line fits it; -1 with @err set: it does not
+ * @go:    What there is to do
+ *
+ * Return: @go's exit status, or that of a failure that was printed
+ */
+HYBRIDGE_MUSTUSE int
+reach_run(const struct arguments *arguments,
+	  int (*check)(const struct hybridge_config *config,
+		       const struct arguments *arguments,
+		       struct hybridge_error *err),
+	  int (*go)(struct reach *reach, const struct arguments *arguments));
 
 /** reach_wake() - The loop's clock has stood still since the last step: have it go on, before a timer is set */
 void reach_wake(struct reach *reach);

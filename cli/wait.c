@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "arguments.h"
 #include "command.h"
@@ -151,27 +150,6 @@ static int check_names(const struct hybridge_config *config,
 	return -1;
 }
 
-static int wait_with(const struct arguments *arguments)
-{
-	struct hybridge_error err = {0};
-	struct hybridge_config config;
-	struct reach reach;
-	int status;
-
-	if (hybridge_config_load(arguments->file, environ, HYBRIDGE_ROLE_CLI,
-				 &config, &err) != 0)
-		return command_fail(&err);
-	if (check_names(&config, arguments, &err) == 0 &&
-	    reach_open(&reach, &config, &err) == 0) {
-		status = wait_for_all(&reach, arguments);
-		reach_close(&reach);
-	} else {
-		status = command_fail(&err);
-	}
-	hybridge_config_free(&config);
-	return status;
-}
-
 int wait_main(int argc, char **argv)
 {
 	struct arguments arguments = {.timeout_ms = TIMEOUT_MS};
@@ -179,7 +157,7 @@ int wait_main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	status = wait_with(&arguments);
+	status = reach_run(&arguments, check_names, wait_for_all);
 	arguments_free(&arguments);
 	return status;
 }
