@@ -317,7 +317,7 @@ int hybridge_config_load(const char *path, char *const *env,
 				   &settings, err) < 0 ||
 	    load_globals(&settings, env, &config, err) < 0 ||
 	    load_connections(&settings, role, &config, err) < 0 ||
-	    config_check_clashes(&config, err) < 0)
+	    config_check_clashes(&settings, &config, err) < 0)
 		goto out;
 	*out = config;
 	config = (struct hybridge_config){0}; /* handed to the caller */

@@ -78,7 +78,7 @@ def test_dev_serves_other_terminals_until_it_is_stopped():
 def test_dev_says_why_a_part_did_not_start():
     with World() as world:
         shown = hybridge("dev", "db.corp:5432=127.0.0.1:1", "db.corp:5432=127.0.0.1:2", env=dev_env(world))
-        assert shown.status != 0 and "is in the hosts of both" in shown.err, (shown.status, shown.err)
+        assert shown.status != 0 and "as well, on line" in shown.err, (shown.status, shown.err)
 
 
 def test_dev_names_the_part_that_died():

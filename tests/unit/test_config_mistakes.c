@@ -152,12 +152,14 @@ static const struct {
 	{SQL SQL_HOSTS "HYBRIDGE_B_CONNECTION=" CS(
 		 "b") "\n"
 		      "HYBRIDGE_B_HOSTS='DB.Corp.:1,5432'\n",
-	 "FILE: 'db.corp:5432' is in the hosts of both 'sql' and 'b'",
+	 "FILE:4: HYBRIDGE_B_HOSTS: 'db.corp:5432' is in the hosts of "
+	 "'sql' as well, on line 2",
 	 "one of the two"},
 	{SQL "HYBRIDGE_SQL_HOSTS='*.corp:* 10.0.0.0/8:1'\n"
 	     "HYBRIDGE_B_CONNECTION=" CS("b") "\n"
 					      "HYBRIDGE_B_HOSTS='*.CORP:*'\n",
-	 "FILE: '*.corp:*' is in the hosts of both 'sql' and 'b'",
+	 "FILE:4: HYBRIDGE_B_HOSTS: '*.corp:*' is in the hosts of 'sql' "
+	 "as well, on line 2",
 	 "one of the two"},
 };
 
@@ -349,7 +351,9 @@ static void names_that_share_an_address_are_refused(void **state)
 		 name);
 	write_text(path, text);
 	snprintf(what, sizeof(what),
-		 "FILE: 'h0' and '%s' get the same loopback address", name);
+		 "FILE:3: HYBRIDGE_SQL_HOSTS: '%s' gets the loopback address "
+		 "of 'h0', on line 3",
+		 name);
 	expect_failure(NO_ENV, HYBRIDGE_ROLE_SENDER, what, "HYBRIDGE_RANGE");
 }
 
