@@ -114,6 +114,29 @@ const struct command commands[] = {
 	 "  hybridge wait -f app.env && psql -h db.corp\n"
 	 "  hybridge wait -f app.env --timeout 5m sql\n",
 	 wait_main},
+	{"logs", "[-f FILE] [-F] [-n N] [--since 1h] [--stream ID] [NAME]",
+	 "what the daemons of this machine have logged",
+	 "  -f FILE       env file that names the sender's socket (default: "
+	 "$HYBRIDGE_ENV,\n"
+	 "                else a running 'hybridge dev')\n"
+	 "  -F, --follow  go on with the lines that come, until Ctrl-C\n"
+	 "  -n N          the last N lines (default: 100; with --since: all)\n"
+	 "  --since 1h    nothing that is older\n"
+	 "  --stream ID   about one stream: session= of a line, or its "
+	 "beginning, which is the\n"
+	 "                same in the logs of sender, relay and agent\n"
+	 "\n"
+	 "Shows the log of the sender that a program has started, or those of "
+	 "hybridge dev,\n"
+	 "and what the units of hybridge have written to the journal.\n"
+	 "\n"
+	 "Exit status: 0, 64 the command line is wrong, 69 there is nothing to "
+	 "show, 78 the\n"
+	 "file is wrong.\n"
+	 "\n"
+	 "  hybridge logs --since 1h sql\n"
+	 "  hybridge logs -F --stream 8f14e45f\n",
+	 logs_main},
 	{"config", "check|show|explain|keys [-f FILE] [HOST:PORT]",
 	 "what a configuration means, and whether it is right",
 	 "  -f FILE   env file (default: $HYBRIDGE_ENV, else a running "

@@ -65,6 +65,7 @@ int config_main(int argc, char **argv);
 int dev_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int key_main(int argc, char **argv);
+int logs_main(int argc, char **argv);
 int ping_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int status_main(int argc, char **argv);

@@ -25,7 +25,6 @@
 #include "launch.h"
 #include "spawn.h"
 
-#define DAEMONS         3
 #define STOP_PATIENCE_S 8
 
 struct dev {
@@ -33,7 +32,7 @@ struct dev {
 	size_t num_mappings;
 	struct dev_files files;
 	bool verbose;
-	pid_t daemons[DAEMONS];
+	pid_t daemons[DEV_DAEMONS];
 	char relay[256]; /* HOST:PORT */
 	char *link;      /* dev.env, for hybridge run; NULL: none was made */
 	char **command;  /* NULL: none */
@@ -41,22 +40,17 @@ struct dev {
 	struct sigaction on_child, on_pipe; /* as the program shall have them */
 };
 
-static const char *const daemon_names[DAEMONS] = {
-	"hybridge-relay", "hybridge-agent", "hybridge-sender"};
-
 static int start(struct dev *dev, int which, const char *config, char *ready,
 		 size_t size, struct hybridge_error *err)
 {
 	struct spawn_args args = {
-		.program = daemon_names[which],
+		.program = dev_daemons[which],
 		.config = config,
 		.env = environ,
 	};
-	char *log = NULL;
+	char *log = dev->verbose ? NULL
+				 : dev_log(dev->files.dir, dev_daemons[which]);
 
-	if (!dev->verbose && asprintf(&log, "%s/%s.log", dev->files.dir,
-				      daemon_names[which]) < 0)
-		log = NULL;
 	args.log = log;
 	dev->daemons[which] = spawn_ready(&args, ready, size, err);
 	free(log);
@@ -103,7 +97,7 @@ static void stop_all(struct dev *dev)
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	for (int i = DAEMONS; i-- > 0;) {
+	for (int i = DEV_DAEMONS; i-- > 0;) {
 		pid_t pid = dev->daemons[i];
 
 		if (pid <= 0)
@@ -162,7 +156,7 @@ static void print_ready(const struct dev *dev)
 /* Which of the three has ended although nobody asked it to; -1 for none. */
 static int find_dead(struct dev *dev)
 {
-	for (int i = 0; i < DAEMONS; i++)
+	for (int i = 0; i < DEV_DAEMONS; i++)
 		if (dev->daemons[i] > 0 &&
 		    waitpid(dev->daemons[i], NULL, WNOHANG) > 0) {
 			dev->daemons[i] = 0;
@@ -176,7 +170,7 @@ static int report_dead(const struct dev *dev, int which)
 	struct hybridge_error err = {0};
 
 	hybridge_fail(&err, HYBRIDGE_EUNREACH, "%s ended unexpectedly",
-		      daemon_names[which]);
+		      dev_daemons[which]);
 	hybridge_hint(&err,
 		      dev->verbose ? "its log is above" : "-v shows its log");
 	return command_fail(&err);

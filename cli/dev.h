@@ -57,6 +57,24 @@ HYBRIDGE_MUSTUSE int dev_files_connect(const struct dev_files *files,
 				       size_t num_mappings,
 				       struct hybridge_error *err);
 
+/** dev_daemons - "hybridge-relay" and the other two, in the order of their start */
+#define DEV_DAEMONS 3
+extern const char *const dev_daemons[DEV_DAEMONS];
+
+/**
+ * dev_folder() - The folder of the run that an env file is of: dev_files.dir
+ * @file: Path, perhaps dev_env_running()
+ *
+ * Return: Owned by the caller; NULL: of none
+ */
+HYBRIDGE_MUSTUSE char *dev_folder(const char *file);
+
+/**
+ * dev_log() - Where a daemon of a run logs, if not to the terminal
+ * Return: Owned by the caller; NULL when out of memory
+ */
+HYBRIDGE_MUSTUSE char *dev_log(const char *dir, const char *daemon);
+
 /** dev_files_remove() - Remove the folder with all that is in it; zeroes @files */
 void dev_files_remove(struct dev_files *files);
 

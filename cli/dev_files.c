@@ -17,6 +17,10 @@
 #include "secret.h"
 
 #define WALK_FDS 16
+#define FOLDER   "hybridge-dev-" /* six more: mkdtemp(3) */
+
+const char *const dev_daemons[DEV_DAEMONS] = {
+	"hybridge-relay", "hybridge-agent", "hybridge-sender"};
 
 /* The keys of one hybrid connection live here between the files. */
 struct rule_keys {
@@ -91,6 +95,28 @@ static char *in_dir(const char *dir, const char *name)
 	char *path = NULL;
 
 	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+char *dev_folder(const char *file)
+{
+	char *path = realpath(file, NULL);
+	char *slash = path ? strrchr(path, '/') : NULL;
+	const char *name;
+
+	if (slash)
+		*slash = '\0';
+	name = slash ? strrchr(path, '/') : NULL;
+	if (name && strncmp(name + 1, FOLDER, strlen(FOLDER)) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+char *dev_log(const char *dir, const char *daemon)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s.log", dir, daemon) < 0 ? NULL : path;
 }
 
 /* Rule file of hybrid connection number @i, and its keys for later. */
@@ -178,7 +204,7 @@ static int make_dir(struct dev_files *files, struct hybridge_error *err)
 		base = getenv("TMPDIR");
 	if (!base || !*base)
 		base = "/tmp";
-	files->dir = in_dir(base, "hybridge-dev-XXXXXX");
+	files->dir = in_dir(base, FOLDER "XXXXXX");
 	if (!files->dir || !mkdtemp(files->dir)) {
 		hybridge_fail(err, HYBRIDGE_ESYSTEM,
 			      "cannot make a folder in %s: %s", base,

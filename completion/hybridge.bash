@@ -145,6 +145,17 @@ _hybridge_wait() {
 	fi
 }
 
+_hybridge_logs() {
+	_hybridge_skip 2 '-f -n --since --stream'
+	if [[ $wants == -f ]]; then
+		_hybridge_find -f
+	elif [[ -z $wants && $cur == -* ]]; then
+		_hybridge_offer '-f -F --follow -n --since --stream -h --help'
+	elif [[ -z $wants ]] && ((first == COMP_CWORD)); then
+		_hybridge_names "$1" "$file"
+	fi
+}
+
 _hybridge_config() {
 	if ((COMP_CWORD == 2)); then
 		_hybridge_offer 'check show explain keys'
@@ -167,7 +178,7 @@ _hybridge() {
 	local cur=${COMP_WORDS[COMP_CWORD]} first wants file
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		_hybridge_offer 'run dev status doctor ping wait config key version'
+		_hybridge_offer 'run dev status doctor ping wait logs config key version'
 		[[ $cur != -* ]] || _hybridge_offer '-h --help -V --version'
 		return
 	fi
@@ -177,6 +188,7 @@ _hybridge() {
 	status | doctor) _hybridge_status "$1" ;;
 	ping) _hybridge_ping "$1" ;;
 	wait) _hybridge_wait "$1" ;;
+	logs) _hybridge_logs "$1" ;;
 	config) _hybridge_config ;;
 	key) _hybridge_key ;;
 	version) _hybridge_offer '--json -h --help' ;;

@@ -22,7 +22,7 @@ _hybridge "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 
 
 WITH_VERBS = ("key", "config")
-WITH_NAMES = ("status", "doctor", "ping", "wait")  # of connections, behind the options
+WITH_NAMES = ("status", "doctor", "ping", "wait", "logs")  # of connections, behind the options
 
 
 def bash(code, *args, env=None, cwd=None):
@@ -136,8 +136,11 @@ def test_names_are_those_of_the_running_sender():
         home = {"HOME": world.folder}
         file = "~/" + os.path.basename(app.path)
         assert complete("status", "-f", file, "", env=home) == {"db", "mail"}
+        assert complete("logs", "-n", "9", "-F", "m", env=env) == {"mail"}
         # There is one at most.
         assert complete("status", "db", "", env=env) == set()
+        for option in ("-n", "--since", "--stream"):
+            assert complete("logs", option, "", env=env) == set(), option
 
 
 def test_it_is_silent_when_hybridge_is_not_there_or_says_nonsense():

@@ -117,6 +117,7 @@ def test_each_exit_status_of_the_command_happens_as_its_page_says():
         none = {"HYBRIDGE_SOCKET": world.path("none.sock")}
         plain = world.write_env("plain")
         assert shown("hybridge", "status", "-f", plain, **none) == 75
+        assert shown("hybridge", "logs", "-f", plain, PATH=world.folder, **none) == 69
         app.sender()
         assert shown("hybridge", "status", "-f", app.path) == 0
         assert shown("hybridge", "status", "-f", app.path, "other") == 64
