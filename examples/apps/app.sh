@@ -1,0 +1,3 @@
+#!/bin/sh
+# Lists the databases of a PostgreSQL server; psql takes PGHOST, PGPORT, PGUSER ...
+psql -X -A -t -F ' ' -c 'select datname, pg_encoding_to_char(encoding) from pg_database order by 1' || exit 1
