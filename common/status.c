@@ -15,9 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libwebsockets.h>
+
+#include "process.h"
 
 #define ACCEPTS_PER_TURN 8
 #define RETRY_MS         1000
@@ -32,6 +35,7 @@ struct hybridge_status {
 	struct lws_vhost *vhost;
 	const struct hybridge_status_ops *ops;
 	void *owner;
+	time_t started;
 	struct hybridge_source listener;
 	struct hybridge_timer
 		retry; /* accept again: we had run out of descriptors */
@@ -71,6 +75,7 @@ static unsigned int write_metrics(const struct hybridge_status *status,
 				  FILE *to)
 {
 	status->ops->metrics(status->owner, to);
+	process_write(status->started, to);
 	return HTTP_STATUS_OK;
 }
 
@@ -428,6 +433,7 @@ hybridge_status_listen(struct hybridge_loop *loop, const char *address,
 	status->loop = loop;
 	status->ops = ops;
 	status->owner = owner;
+	status->started = time(NULL);
 	status->listener.fd = -1;
 	status->retry.fire = on_retry;
 	if (start_listening(status, address, err) != 0)

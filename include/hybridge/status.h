@@ -15,7 +15,8 @@ struct hybridge_status;
 /**
  * struct hybridge_status_ops - What the daemon tells about itself
  * @ready:   Whether it can serve; writes why not to @to (a sentence a line)
- * @metrics: Writes its metrics in Prometheus' text format 0.0.4
+ * @metrics: Writes its metrics in Prometheus' text format 0.0.4; those of any process come
+ *           by themselves
  */
 struct hybridge_status_ops {
 	bool (*ready)(void *owner, FILE *to);

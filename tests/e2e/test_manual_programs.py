@@ -158,7 +158,7 @@ def test_the_daemons_serve_what_their_pages_say():
             assert fetch(at[daemon], "/readyz")[0] == 200
             assert fetch(at[daemon], "/livez")[0] == 200
             served = set(re.findall(r"^# TYPE (\w+)", fetch(at[daemon], "/metrics")[1], re.M))
-            said = set(re.findall(r"\bhybridge_\w+", part(page(f"{daemon}.8"), "Ss", "Watching")))
+            said = set(re.findall(r"\b(?:hybridge|process)_\w+", part(page(f"{daemon}.8"), "Ss", "Watching")))
             assert said == served, (daemon, said ^ served)
         assert sender.ready == app.socket and re.fullmatch(r"connections=1 up=1", agent.ready)
         assert relay.stop() == 0
