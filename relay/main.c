@@ -43,6 +43,12 @@ static void write_metrics(void *owner, FILE *to)
 		"# TYPE hybridge_build_info gauge\n"
 		"hybridge_build_info{version=\"%s\"} 1\n",
 		HYBRIDGE_VERSION);
+	fprintf(to,
+		"# HELP hybridge_relay_max_streams "
+		"Streams that each hybrid connection may have.\n"
+		"# TYPE hybridge_relay_max_streams gauge\n"
+		"hybridge_relay_max_streams %u\n",
+		relay->config.max_streams);
 	meters_write(&relay->meters, to);
 	workers_write(relay->workers, to);
 }

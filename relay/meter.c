@@ -105,12 +105,16 @@ void meters_write(const struct meters *meters, FILE *to)
 	};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		bool is_gauge = strcmp(plain[i].type, "gauge") == 0;
+
 		head(to, plain[i].name, plain[i].type, plain[i].help);
 		for (const struct meter *m = meters->table; m; m = m->hh.next) {
 			uint64_t value;
 
 			memcpy(&value, (const char *)m + plain[i].offset,
 			       sizeof(value));
+			if (is_gauge && value == 0 && !m->is_defined)
+				continue;
 			sample(to, plain[i].name, m, "", value);
 		}
 	}

@@ -7,6 +7,7 @@
 #ifndef HYBRIDGE_RELAY_METER_H
 #define HYBRIDGE_RELAY_METER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -19,6 +20,7 @@
 /**
  * struct meter - One hybrid connection
  * @entity:    Its folded path; owned
+ * @is_defined: There is such a hybrid connection now: its gauges are shown though they be 0
  * @listeners: Control channels now
  * @held:      Senders that wait for a listener now
  * @streams:   Joined streams now
@@ -30,6 +32,7 @@
  */
 struct meter {
 	char *entity;
+	bool is_defined;
 	uint64_t listeners;
 	uint64_t held;
 	uint64_t streams;

@@ -42,13 +42,21 @@ static int load(const struct relay_config *config, struct entities *entities,
 	return 0;
 }
 
-/* Every hybrid connection has its meter, so that a scraper sees zeros. */
+/* Every hybrid connection has its meter, so that a scraper sees zeros, of one that was removed
+ * nobody hears that it has no listener. */
 static int make_meters(struct relay *relay)
 {
+	for (struct meter *meter = relay->meters.table; meter;
+	     meter = meter->hh.next)
+		meter->is_defined = false;
 	for (const struct entity *entity = relay->entities.table; entity;
-	     entity = entity->hh.next)
-		if (!meter_get(&relay->meters, entity->folded))
+	     entity = entity->hh.next) {
+		struct meter *meter = meter_get(&relay->meters, entity->folded);
+
+		if (!meter)
 			return -1;
+		meter->is_defined = true;
+	}
 	return 0;
 }
 
