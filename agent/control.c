@@ -31,10 +31,9 @@
 #include "metadata.h"
 #include "sessions.h"
 
-#define DIAL_MS    20000
-#define UPGRADE_MS 20000
-#define RENEW_PERCENT \
-	5 /* jitter of a renewal, so that agents do not move in step */
+#define DIAL_MS       20000
+#define UPGRADE_MS    20000
+#define RENEW_PERCENT 5 /* jitter, so that agents do not move in step */
 #define RENEW_AGAIN_S 30
 #define RENEW_MAX_S   86400 /* a timer counts no more than 49 days */
 
@@ -306,6 +305,7 @@ static void come_up(struct control *control, struct hybridge_conn *conn)
 		     HYBRIDGE_NUM("failures", control->repeats));
 	control->failure = (struct hybridge_error){0};
 	control->repeats = 0;
+	control->stats.connects++;
 	control->up_us = now_us(control);
 	schedule_renewal(control);
 	agent_channel_changed(control->agent);

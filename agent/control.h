@@ -40,6 +40,7 @@ struct control_stats {
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t failures;
+	uint64_t connects; /* times that it came up */
 };
 
 /**

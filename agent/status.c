@@ -55,6 +55,24 @@ static void write_head(FILE *to, const char *name, const char *type,
 		name, help, name, type);
 }
 
+/* A token of which nothing is known has no line. */
+static void write_expiry(const struct agent *agent, FILE *to)
+{
+	static const char name[] = "token_expiry_timestamp_seconds";
+	const struct control *control;
+
+	write_head(to, name, "gauge",
+		   "When the token ends, in seconds since 1970.");
+	DL_FOREACH (agent->controls, control)
+		if (control->token.expires && !control_is_retired(control))
+			fprintf(to,
+				"hybridge_agent_%s{connection=\"%s\","
+				"token=\"%s\"} %lld\n",
+				name, control->connection.name,
+				hybridge_token_kind(&control->connection),
+				(long long)control->token.expires);
+}
+
 static void write_metrics(void *owner, FILE *to)
 {
 	static const struct {
@@ -72,6 +90,9 @@ static void write_metrics(void *owner, FILE *to)
 		{"control_failures_total", "counter",
 		 "Times that the control channel failed.",
 		 offsetof(struct control_stats, failures)},
+		{"control_connects_total", "counter",
+		 "Times that the control channel came up.",
+		 offsetof(struct control_stats, connects)},
 		{"received_bytes_total", "counter",
 		 "Payload bytes for the target.",
 		 offsetof(struct control_stats, bytes_in)},
@@ -91,6 +112,7 @@ static void write_metrics(void *owner, FILE *to)
 				"%d\n",
 				control->connection.name,
 				control->state == CONTROL_UP);
+	write_expiry(agent, to);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		write_head(to, rows[i].name, rows[i].type, rows[i].help);
 		DL_FOREACH (agent->controls, control) {

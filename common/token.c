@@ -103,6 +103,13 @@ bool hybridge_token_is_external(const struct hybridge_connection *connection)
 	return connection->token_file || connection->token_command;
 }
 
+const char *hybridge_token_kind(const struct hybridge_connection *connection)
+{
+	if (hybridge_token_is_external(connection))
+		return "fetched";
+	return connection->relay.signature ? "given" : "signed";
+}
+
 struct hybridge_token_fetch *
 hybridge_token_fetch(struct hybridge_loop *loop,
 		     const struct hybridge_connection *connection,

@@ -3,6 +3,7 @@
  */
 #include "status.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -210,6 +211,43 @@ static void write_connects(const struct sender *sender, FILE *to)
 		(unsigned long long)sender->unmapped);
 }
 
+/* One that is given is known before it is used; it is no secret when it ends. */
+static time_t expiry_of(const struct route *route)
+{
+	struct hybridge_endpoint_token token = {0};
+	time_t expires = route->token.token.expires;
+
+	if (hybridge_token_is_external(route->connection) ||
+	    !route->connection->relay.signature ||
+	    hybridge_endpoint_token_make(&route->connection->relay, time(NULL),
+					 &token, NULL) != 0)
+		return expires;
+	expires = token.expires;
+	hybridge_endpoint_token_free(&token);
+	return expires;
+}
+
+/* A token that is not there yet, or of which nothing is known, has no line. */
+static void write_expiry(const struct sender *sender, FILE *to)
+{
+	static const char name[] = "token_expiry_timestamp_seconds";
+
+	write_head(to, name, "gauge",
+		   "When the token ends, in seconds since 1970.");
+	for (size_t i = 0; i < sender->plan->config.num_connections; i++) {
+		const struct route *route = &sender->plan->routes[i];
+		time_t expires = expiry_of(route);
+
+		if (expires)
+			fprintf(to,
+				"hybridge_sender_%s{connection=\"%s\","
+				"token=\"%s\"} %lld\n",
+				name, route->connection->name,
+				hybridge_token_kind(route->connection),
+				(long long)expires);
+	}
+}
+
 static void write_metrics(void *owner, FILE *to)
 {
 	const struct sender *sender = owner;
@@ -230,6 +268,7 @@ static void write_metrics(void *owner, FILE *to)
 		(unsigned long long)sender->early);
 	write_connects(sender, to);
 	write_bytes(sender, to);
+	write_expiry(sender, to);
 }
 
 const struct hybridge_status_ops status_ops = {

@@ -27,6 +27,13 @@ typedef void hybridge_token_fn(void *owner,
 bool hybridge_token_is_external(const struct hybridge_connection *connection);
 
 /**
+ * hybridge_token_kind() - Where it comes from; label of a metric
+ * Return: "fetched" from a file or command, "given" in the connection string: nobody renews that
+ *         one, or "signed" with the key that is there
+ */
+const char *hybridge_token_kind(const struct hybridge_connection *connection);
+
+/**
  * hybridge_token_fetch() - Get a token
  * @connection: Needs to live only during the call
  *

@@ -3,6 +3,8 @@
  */
 #include "sender_fixture.h"
 
+#include <time.h>
+
 #include <jansson.h>
 
 #include "../../sender/status.h"
@@ -194,6 +196,64 @@ metrics_have_a_line_for_each_connection_and_no_other_form(void **state)
 	sender_teardown(&sf);
 }
 
+#define EXPIRY "hybridge_sender_token_expiry_timestamp_seconds{"
+
+/* When the token ends, by the metrics; -1: they have no line of it. */
+static long long expiry_told(struct sender_fixture *sf, const char *kind)
+{
+	char *text = read_page(sf, NULL);
+	char line[200];
+	const char *at;
+	long long expiry = -1;
+
+	snprintf(line, sizeof(line),
+		 "\n" EXPIRY "connection=\"db\",token=\"%s\"} ", kind);
+	at = strstr(text, line);
+	if (at)
+		expiry = strtoll(at + strlen(line), NULL, 10);
+	else
+		assert_null(strstr(text, EXPIRY));
+	free(text);
+	return expiry;
+}
+
+static void the_end_of_a_token_is_told_when_there_is_one(void **state)
+{
+	struct sender_fixture sf;
+	struct held held;
+	char head[4096];
+	long long expiry;
+	int fd;
+
+	(void)state;
+	sender_setup_with(&sf, "30s");
+	assert_int_equal(expiry_told(&sf, "signed"), -1);
+	held = sender_held(&sf, "db.corp", 5432);
+	fd = relay_accept(&sf);
+	relay_read_head(&sf, fd, head);
+	expiry = expiry_told(&sf, "signed") - (long long)time(NULL);
+	assert_in_range(expiry, 3590, 3600);
+	close(fd);
+	close(held.app);
+	sender_teardown(&sf);
+}
+
+static void the_end_of_a_given_token_is_told_from_the_start(void **state)
+{
+	struct sender_fixture sf;
+	struct hybridge_connstr *relay;
+
+	(void)state;
+	sender_setup_with(&sf, "30s");
+	relay = &sf.sender->plan->config.connections[0].relay;
+	relay->signature =
+		strdup("SharedAccessSignature sr=http%3a%2f%2fa%2f"
+		       "&sig=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY%3D"
+		       "&se=1700000000&skn=send");
+	assert_int_equal(expiry_told(&sf, "given"), 1700000000);
+	sender_teardown(&sf);
+}
+
 static void a_sender_that_stops_is_not_ready(void **state)
 {
 	struct sender_fixture sf;
@@ -219,6 +279,9 @@ int main(void)
 			a_stream_that_is_open_is_counted_with_its_bytes),
 		cmocka_unit_test(
 			metrics_have_a_line_for_each_connection_and_no_other_form),
+		cmocka_unit_test(the_end_of_a_token_is_told_when_there_is_one),
+		cmocka_unit_test(
+			the_end_of_a_given_token_is_told_from_the_start),
 		cmocka_unit_test(a_sender_that_stops_is_not_ready),
 	};
 
