@@ -6,6 +6,7 @@ SBINDIR       ?= $(PREFIX)/sbin
 LIBDIR        ?= $(PREFIX)/lib
 MANDIR        ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR        ?= $(PREFIX)/share/zsh/site-functions
 EXAMPLEDIR    ?= $(PREFIX)/share/doc/hybridge/examples
 UNITDIR       ?= $(EXAMPLEDIR)/systemd
 SYSUSERSDIR   ?= $(EXAMPLEDIR)/systemd
@@ -224,12 +225,14 @@ install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -m 0644 examples/systemd/hybridge.conf $(DESTDIR)$(SYSUSERSDIR)/
 	$(Q)sed -i 's|/usr/local/sbin|$(SBINDIR)|; s|/usr/local/lib|$(LIBDIR)|' \
 		$(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
-	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR)
+	$(Q)install -d $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR) \
+		$(DESTDIR)$(ZSHDIR)
 	$(Q)for page in $(MAN_PAGES); do \
 		install -m 0644 man/$${page#*/} $(DESTDIR)$(MANDIR)/$$page || exit 1; \
 	done
 	$(Q)sed -i 's|/usr/local/lib|$(LIBDIR)|' $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES))
 	$(Q)install -m 0644 completion/hybridge.bash $(DESTDIR)$(COMPLETIONDIR)/hybridge
+	$(Q)install -m 0644 completion/_hybridge $(DESTDIR)$(ZSHDIR)/
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/hybridge $(DESTDIR)$(LIBDIR)/hybridge/libhybridge.so
@@ -239,8 +242,8 @@ uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(SYSUSERSDIR)/hybridge.conf
 	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) 2>/dev/null || true
 	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
-	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES)) $(DESTDIR)$(COMPLETIONDIR)/hybridge
-	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR) 2>/dev/null || true
+	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES)) $(DESTDIR)$(COMPLETIONDIR)/hybridge $(DESTDIR)$(ZSHDIR)/_hybridge
+	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(ZSHDIR) 2>/dev/null || true
 
 clean: ## remove everything that was built
 	$(Q)rm -rf build build-*

@@ -169,6 +169,8 @@ const struct command commands[] = {
 	 "  hybridge key token --ttl 10m < erp-send.connection\n",
 	 key_main},
 	{"version", "[--json]", "which hybridge this is",
+	 "  --json    for programs\n"
+	 "\n"
 	 "  hybridge version\n"
 	 "  hybridge version --json\n",
 	 version_main},

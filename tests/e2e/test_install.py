@@ -55,6 +55,7 @@ def test_programs_library_pages_and_completion_are_where_they_are_looked_for():
         for page in manual.PAGES:
             assert found[f"{PREFIX}/share/man/man{page[-1]}/{page}"] == 0o644
         assert found[f"{PREFIX}/share/bash-completion/completions/hybridge"] == 0o644
+        assert found[f"{PREFIX}/share/zsh/site-functions/_hybridge"] == 0o644
         assert all(path.startswith(PREFIX + "/") for path in found), found
 
 
@@ -69,9 +70,9 @@ def test_pages_name_the_folder_that_the_library_was_installed_to():
 
 def test_folders_of_ones_own_are_used():
     with tempfile.TemporaryDirectory() as root:
-        make("install", root, MANDIR="/m", COMPLETIONDIR="/c", EXAMPLEDIR="/e")
+        make("install", root, MANDIR="/m", COMPLETIONDIR="/c", ZSHDIR="/z", EXAMPLEDIR="/e")
         found = files(root)
-        assert "/m/man1/hybridge.1" in found and "/c/hybridge" in found, found
+        assert {"/m/man1/hybridge.1", "/c/hybridge", "/z/_hybridge"} <= set(found), found
         assert "/e/hybridge.env" in found and not re.search(r"/share/", " ".join(found)), found
 
 

@@ -22,7 +22,8 @@ tap.TIMEOUT = 180  # the first test builds
 
 PACKAGES = {"hybridge", "libhybridge", "hybridge-agent", "hybridge-relay"}
 # As debian/rules has them.
-PATHS = ("PREFIX=/usr", "UNITDIR=/lib/systemd/system", "SYSUSERSDIR=/usr/lib/sysusers.d")
+PATHS = ("PREFIX=/usr", "UNITDIR=/lib/systemd/system", "SYSUSERSDIR=/usr/lib/sysusers.d",
+         "ZSHDIR=/usr/share/zsh/vendor-completions")
 # What Debian adds: a package's own documents, its folder's other name, and what lintian is told.
 DEBIANS = re.compile(r"/usr/share/(doc/[^/]+/(copyright|changelog\.gz|[A-Z]+\.md(\.gz)?|examples)|lintian/.*)$")
 
