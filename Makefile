@@ -98,6 +98,9 @@ $(B)/%.o: %.c Makefile
 	$(call say,CC    $@)
 	$(Q)mkdir -p $(@D) && $(CC) $(PROG_CFLAGS) -c -o $@ $<
 
+# The scripts are in it.
+$(B)/cli/completion.o: completion/hybridge.bash completion/_hybridge
+
 $(B)/pic/%.o: %.c Makefile
 	$(call say,CC    $@)
 	$(Q)mkdir -p $(@D) && $(CC) $(SHIM_CFLAGS) -c -o $@ $<

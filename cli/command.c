@@ -168,6 +168,13 @@ const struct command commands[] = {
 	 "  hybridge key new --hc erp --relay wss://relay.example\n"
 	 "  hybridge key token --ttl 10m < erp-send.connection\n",
 	 key_main},
+	{"completion", "bash|zsh", "the script that completes hybridge's words",
+	 "For a shell where no package has installed it; behind compinit in "
+	 "zsh.\n"
+	 "\n"
+	 "  source <(hybridge completion bash)\n"
+	 "  hybridge completion zsh > ~/.zsh/functions/_hybridge\n",
+	 completion_main},
 	{"version", "[--json]", "which hybridge this is",
 	 "  --json    for programs\n"
 	 "\n"

@@ -61,6 +61,7 @@ int command_usage(const char *name, const char *what);
 int command_option(const char *name, const struct option *options,
 		   char *const *typed, bool missing);
 
+int completion_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int dev_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);

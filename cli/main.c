@@ -17,7 +17,7 @@ static void print_overview(FILE *to)
 	      "relay.\n\n",
 	      to);
 	for (const struct command *command = commands; command->name; command++)
-		fprintf(to, "  %-9s %s\n", command->name, command->help);
+		fprintf(to, "  %-10s  %s\n", command->name, command->help);
 	fputs("\nhybridge COMMAND --help says more; hybridge --version shows "
 	      "the version.\n",
 	      to);

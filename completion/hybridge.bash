@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Completion of hybridge for bash: commands, options, files, and names of connections.
 #
-# Installed as bash-completion's completions/hybridge; or by hand: . completion/hybridge.bash
+# Installed as bash-completion's completions/hybridge; or by hand: source <(hybridge completion bash)
 # Names come from the running sender, if there is one.  Nothing here says anything on an error.
 
 # Adds the words of $1 that begin as the current one does.
@@ -178,7 +178,7 @@ _hybridge() {
 	local cur=${COMP_WORDS[COMP_CWORD]} first wants file
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		_hybridge_offer 'run dev status doctor ping wait logs config key version'
+		_hybridge_offer 'run dev status doctor ping wait logs config key completion version'
 		[[ $cur != -* ]] || _hybridge_offer '-h --help -V --version'
 		return
 	fi
@@ -191,6 +191,10 @@ _hybridge() {
 	logs) _hybridge_logs "$1" ;;
 	config) _hybridge_config ;;
 	key) _hybridge_key ;;
+	completion)
+		_hybridge_offer 'bash zsh'
+		[[ $cur != -* ]] || _hybridge_offer '-h --help'
+		;;
 	version) _hybridge_offer '--json -h --help' ;;
 	esac
 }

@@ -1,7 +1,7 @@
 # complete.zsh - an interactive zsh that says what it would offer: ^T completes the line in $IN.
 #
 # Started by test_completion_zsh.py as its .zshrc.  Each offer is a line of $OUT, "WORD<tab>DESCRIPTION";
-# "done" is the last line.  $SCRIPT is read, if it is set; else the function is in $COMPLETION.
+# "done" is the last line.  $SCRIPT, if it is set, is a command that prints the completion; else the function is in $COMPLETION.
 unsetopt autolist automenu beep
 PS1=
 # One description for each word.
@@ -42,7 +42,7 @@ autoload -Uz $base/Unix/_*(:t)
 # A command that has a completion.
 _told() { compadd told untold }
 compdef _told hybridge-completion-test
-[[ -z $SCRIPT ]] || . $SCRIPT
+[[ -z $SCRIPT ]] || source <($=SCRIPT)
 zle -N ask
 bindkey '^T' ask
 print done >>$OUT

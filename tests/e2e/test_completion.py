@@ -21,7 +21,7 @@ _hybridge "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 """
 
 
-WITH_VERBS = ("key", "config")
+WITH_VERBS = ("key", "config", "completion")
 WITH_NAMES = ("status", "doctor", "ping", "wait", "logs")  # of connections, behind the options
 
 
@@ -179,7 +179,18 @@ def test_it_asks_nobody_but_the_sender_and_only_for_names():
 
 
 def test_the_shell_knows_it_as_hybridges():
-    assert bash('. "$SCRIPT"; complete -p hybridge') == ["complete -F _hybridge hybridge"]
+    known = ["complete -F _hybridge hybridge"]
+    assert bash('. "$SCRIPT"; complete -p hybridge') == known
+    env = {"PATH": f"{BUILD}:{CLEAN_ENV['PATH']}"}
+    assert bash("source <(hybridge completion bash); complete -p hybridge", env=env) == known
+
+
+def test_the_command_prints_it_and_names_the_shells_that_it_has():
+    with open(SCRIPT, encoding="utf-8") as file:
+        assert manual.run("hybridge", "completion", "bash").stdout == file.read()
+    for args in ((), ("fish",), ("bash", "zsh"), ("bash", "--json")):
+        done = manual.run("hybridge", "completion", *args)
+        assert done.returncode == 64 and done.stdout == "", (args, done)
 
 
 if __name__ == "__main__":
