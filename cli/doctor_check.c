@@ -311,7 +311,13 @@ static void measure_echo(const struct check *check, struct stream *stream,
 	int64_t best_ns = INT64_MAX;
 	int64_t took_ns;
 
-	if (!stream_is_greeted(stream, GREETING_MS)) {
+	bool is_ours = stream_is_greeted(stream, GREETING_MS);
+
+	if (stream->is_broken) {
+		*err = stream->ended;
+		return;
+	}
+	if (!is_ours) {
 		report_row(check->report, "echo", check->entity, REPORT_NONE,
 			   "not measured: the listener is not hybridge-agent");
 		return;

@@ -127,7 +127,7 @@ static void count(struct ping *ping, int64_t took_ns)
 	fflush(stdout);
 }
 
-static int measure(struct ping *ping, struct hybridge_error *err)
+static void measure(struct ping *ping, struct hybridge_error *err)
 {
 	uint32_t rounds = ping->arguments->count;
 	int64_t took_ns;
@@ -140,10 +140,9 @@ static int measure(struct ping *ping, struct hybridge_error *err)
 		if (stream_round(&ping->stream, ping->arguments->timeout_ms,
 				 &took_ns, err) == 0)
 			count(ping, took_ns);
-		else if (!ping->interrupted)
-			return -1;
+		else
+			return;
 	}
-	return 0;
 }
 
 static void print_sum(const struct ping *ping)
@@ -159,12 +158,15 @@ static void print_sum(const struct ping *ping)
 	putchar('\n');
 }
 
-static int talk(struct ping *ping, struct hybridge_error *err)
+static void talk(struct ping *ping, struct hybridge_error *err)
 {
 	bool is_ours = stream_is_greeted(&ping->stream, GREETING_MS);
 	sigset_t before;
-	int ret;
 
+	if (ping->stream.is_broken) {
+		*err = ping->stream.ended;
+		return;
+	}
 	if (!ping->rounds && is_ours)
 		printf("%s: %s, stream opened in %.3f ms\n", ping->name,
 		       ping->stream.agent, ping->open_ms);
@@ -174,12 +176,11 @@ static int talk(struct ping *ping, struct hybridge_error *err)
 		       ping->name, ping->open_ms);
 	fflush(stdout);
 	if (!is_ours)
-		return 0;
+		return;
 	watch_signals(ping, &before);
-	ret = measure(ping, err);
+	measure(ping, err);
 	leave_signals(ping, &before);
 	print_sum(ping);
-	return ret;
 }
 
 /* NULL when out of memory. */
@@ -215,7 +216,7 @@ static int ping_one(struct ping *ping, size_t index, json_t *results)
 		ping->rounds = json_array();
 	conn = open_stream(ping, index, &err);
 	if (conn && stream_open(&ping->stream, ping->reach, conn, &err) == 0) {
-		(void)talk(ping, &err);
+		talk(ping, &err);
 		stream_close(&ping->stream);
 	}
 	if (err.code != HYBRIDGE_OK)

@@ -65,7 +65,8 @@ static void on_end(void *owner, uint16_t code, const char *reason)
 	struct stream *stream = owner;
 
 	stream->channel = NULL;
-	if (code == HYBRIDGE_WS_ABNORMAL)
+	stream->is_broken = code == HYBRIDGE_WS_ABNORMAL;
+	if (stream->is_broken)
 		hybridge_fail(&stream->ended, HYBRIDGE_EUNREACH,
 			      "the stream broke");
 	else

@@ -25,6 +25,7 @@
  * @answered: What is waited for has come
  * @is_late:  It has not, in time
  * @is_leaving: Nothing counts any more but the end
+ * @is_broken: It ended without a Close
  * @ended:    How it ended, if it did by itself
  */
 struct stream {
@@ -37,6 +38,7 @@ struct stream {
 	bool answered;
 	bool is_late;
 	bool is_leaving;
+	bool is_broken;
 	struct hybridge_error ended;
 };
 
@@ -52,8 +54,8 @@ HYBRIDGE_MUSTUSE int stream_open(struct stream *stream, struct reach *reach,
 
 /**
  * stream_is_greeted() - Wait for the greeting
- * Return: Whether it came in time, and as the first message: else the listener is not ours, and
- *         what is sent would go to the service
+ * Return: Whether it came in time, and as the first message: else the stream is broken, or the
+ *         listener not ours, and what is sent would go to the service
  */
 bool stream_is_greeted(struct stream *stream, uint32_t limit_ms);
 

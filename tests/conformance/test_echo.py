@@ -2,17 +2,12 @@
 """Streams that are for the agent itself: what foreign senders get of them, and what foreign listeners are spared."""
 
 import os
-import subprocess
 
-from peers import BUILD, CLEAN_ENV, CONTROL, Peer, World, listen_token, main, send_token, servers, url
+from peers import BUILD, CONTROL, Peer, World, listen_token, main, send_token, servers, url
 
 HYBRIDGE = os.path.join(BUILD, "hybridge")
 ASKED = {"Hybridge-Echo": "1"}
 MOST = 125
-
-
-def hybridge(*args):
-    return subprocess.run([HYBRIDGE, *args], env=CLEAN_ENV, capture_output=True, text=True, timeout=60)
 
 
 def test_the_agent_greets_and_sends_back_text():
@@ -52,16 +47,28 @@ def test_a_listener_of_another_kind_is_sent_nothing():
             peer = Peer(world)
             peer.listen("l", url(relay, "db", CONTROL), listen_token(relay), then)
             app = world.app(relay, {"db": "db.corp:5432"})
-            result = hybridge("ping", "-f", app.path)
-            assert result.returncode == 0 and result.stderr == "", result
-            assert "not measured: the listener is not hybridge-agent" in result.stdout, result
-            assert peer.expect("l/1", "closed")["code"] == 1000
-            assert not peer.events("l/1", "message"), "bytes went to a service that nobody had asked"
-            result = hybridge("doctor", "-f", app.path)
-            assert result.returncode == 0, result
-            assert "\necho      db " in result.stdout and "NONE  not measured: " in result.stdout, result.stdout
-            assert peer.expect("l/3", "closed")["code"] == 1000
-            assert not peer.events("l/3", "message")
+            ping, doctor = [world.start([HYBRIDGE, name, "-f", app.path]) for name in ("ping", "doctor")]
+            for program in ping, doctor:
+                assert program.wait() == 0 and program.err == "", (program.out, program.err)
+            assert "not measured: the listener is not hybridge-agent" in ping.out, ping.out
+            assert "\necho      db " in doctor.out and "NONE  not measured: " in doctor.out, doctor.out
+            for stream in "l/1", "l/2", "l/3":
+                assert peer.expect(stream, "closed")["code"] == 1000
+                assert not peer.events(stream, "message"), "bytes went to a service that nobody had asked"
+
+
+def test_a_listener_that_breaks_the_stream_is_not_taken_for_another_kind():
+    with World() as world:
+        relay = world.relay(["db"])
+        peer = Peer(world)
+        peer.listen("l", url(relay, "db", CONTROL), listen_token(relay), "wait")
+        app = world.app(relay, {"db": "db.corp:5432"})
+        program = world.start([HYBRIDGE, "ping", "-f", app.path])
+        program.expected_status = 69
+        peer.expect("l/1", "open")
+        peer.tell("drop", "l/1")
+        assert program.wait() == 69, program.out
+        assert "db: the stream broke" in program.err and "not measured" not in program.out, program.err
 
 
 if __name__ == "__main__":
