@@ -51,6 +51,9 @@ SHIM_CFLAGS = $(BASE_CFLAGS) $(WARN) -O2 -g -fPIC -fvisibility=hidden -U_FORTIFY
 # hybridge.1 is installed as $(MANDIR)/man1/hybridge.1, and so on.
 MAN_SECTIONS := 1 5 7 8
 MAN_PAGES    := $(foreach n,$(MAN_SECTIONS),$(patsubst man/%,man$(n)/%,$(wildcard man/*.$(n))))
+# Units have a place of their own, and the demo needs the source beside it.
+EXAMPLES     := $(filter-out examples/systemd/% examples/demo/%,$(wildcard examples/*.env examples/*/*))
+EXAMPLE_DIRS := $(sort $(patsubst %/,%,$(dir $(EXAMPLES:examples/%=%))))
 UNITS        := $(notdir $(wildcard examples/systemd/*.service))
 
 PROGRAMS := hybridge hybridge-sender hybridge-agent hybridge-relay
@@ -218,12 +221,15 @@ deb: ## build the Debian packages into build/deb; `apt-get build-dep .` installs
 
 install: programs ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)/hybridge \
-		$(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
 	$(Q)install -m 0755 $(B)/hybridge $(DESTDIR)$(BINDIR)/
 	$(Q)install -m 0755 $(B)/hybridge-sender $(B)/hybridge-agent $(B)/hybridge-relay $(DESTDIR)$(SBINDIR)/
 	$(Q)install -m 0644 $(SHIM) $(DESTDIR)$(LIBDIR)/hybridge/
-	$(Q)install -m 0644 $(wildcard examples/*.env) $(DESTDIR)$(EXAMPLEDIR)/
-	$(Q)install -m 0644 $(wildcard examples/relay.d/*.env) $(DESTDIR)$(EXAMPLEDIR)/relay.d/
+	$(Q)for file in $(EXAMPLES); do \
+		mode=0644; [ ! -x $$file ] || mode=0755; \
+		install -D -m $$mode $$file $(DESTDIR)$(EXAMPLEDIR)/$${file#examples/} || exit 1; \
+	done
+	$(Q)sed -i 's|/usr/local/lib|$(LIBDIR)|' $(DESTDIR)$(EXAMPLEDIR)/apps/README.md
 	$(Q)install -m 0644 $(addprefix examples/systemd/,$(UNITS)) $(DESTDIR)$(UNITDIR)/
 	$(Q)install -m 0644 examples/systemd/hybridge.conf $(DESTDIR)$(SYSUSERSDIR)/
 	$(Q)sed -i 's|/usr/local/sbin|$(SBINDIR)|; s|/usr/local/lib|$(LIBDIR)|' \
@@ -240,10 +246,9 @@ install: programs ## install below $(DESTDIR)$(PREFIX)
 uninstall: ## remove what install put there
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/hybridge $(DESTDIR)$(LIBDIR)/hybridge/libhybridge.so
 	$(Q)rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,hybridge-sender hybridge-agent hybridge-relay)
-	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,$(notdir $(wildcard examples/*.env)))
-	$(Q)rm -f $(addprefix $(DESTDIR)$(EXAMPLEDIR)/relay.d/,$(notdir $(wildcard examples/relay.d/*.env)))
+	$(Q)rm -f $(EXAMPLES:examples/%=$(DESTDIR)$(EXAMPLEDIR)/%)
 	$(Q)rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(SYSUSERSDIR)/hybridge.conf
-	-$(Q)rmdir $(DESTDIR)$(EXAMPLEDIR)/relay.d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) 2>/dev/null || true
+	-$(Q)rmdir $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,$(filter-out .,$(EXAMPLE_DIRS))) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) 2>/dev/null || true
 	-$(Q)rmdir -p $(DESTDIR)$(LIBDIR)/hybridge $(DESTDIR)$(EXAMPLEDIR) 2>/dev/null || true
 	$(Q)rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(MAN_PAGES)) $(DESTDIR)$(COMPLETIONDIR)/hybridge $(DESTDIR)$(ZSHDIR)/_hybridge
 	-$(Q)rmdir -p $(addprefix $(DESTDIR)$(MANDIR)/man,$(MAN_SECTIONS)) $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(ZSHDIR) 2>/dev/null || true

@@ -54,6 +54,10 @@ def test_programs_library_pages_and_completion_are_where_they_are_looked_for():
         assert found[f"{PREFIX}/lib/hybridge/libhybridge.so"] == 0o644
         for page in manual.PAGES:
             assert found[f"{PREFIX}/share/man/man{page[-1]}/{page}"] == 0o644
+        examples = f"{PREFIX}/share/doc/hybridge/examples"
+        for path, mode in files(os.path.join(SOURCE, "examples")).items():
+            if not path.startswith(("/demo/", "/systemd/")):
+                assert found[examples + path] == (0o755 if mode & 0o100 else 0o644), path
         assert found[f"{PREFIX}/share/bash-completion/completions/hybridge"] == 0o644
         assert found[f"{PREFIX}/share/zsh/site-functions/_hybridge"] == 0o644
         assert all(path.startswith(PREFIX + "/") for path in found), found
@@ -64,6 +68,8 @@ def test_pages_name_the_folder_that_the_library_was_installed_to():
         make("install", root, LIBDIR="/opt/libraries")
         text = read(root, f"{PREFIX}/share/man/man7/libhybridge.7")
         assert "Pa /opt/libraries/hybridge/libhybridge.so" in text
+        text = read(root, f"{PREFIX}/share/doc/hybridge/examples/apps/README.md")
+        assert "/opt/libraries/hybridge/libhybridge.so" in text and "/usr/local" not in text
         for page in manual.PAGES:
             assert "/usr/local" not in read(root, f"{PREFIX}/share/man/man{page[-1]}/{page}"), page
 

@@ -152,7 +152,8 @@ def test_modes_and_owners_are_those_of_a_system():
             assert os.path.exists(unpacked(path)), (name, path)
             if not member.issym():
                 assert member.isdir() or member.isreg(), (name, path)
-                mode = 0o755 if member.isdir() or "bin/" in path else 0o644
+                is_program = "bin/" in path or path.endswith(".sh")
+                mode = 0o755 if member.isdir() or is_program else 0o644
                 assert stat.S_IMODE(member.mode) == mode, (name, path, oct(member.mode))
         assert ("/etc/hybridge" in package.members) == (name != "libhybridge"), name
 
