@@ -140,11 +140,13 @@ int stream_round(struct stream *stream, uint32_t limit_ms, int64_t *took_ns,
 	stream->answered = false;
 	reach_wake(stream->reach);
 	began_ns = now_ns();
-	if (stream->channel &&
-	    hybridge_channel_send(stream->channel, text, (size_t)len) == 0 &&
-	    !turn(stream, limit_ms)) {
-		hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
-		return -1;
+	if (stream->channel) {
+		/* A channel that is ending says so in the turn. */
+		(void)hybridge_channel_send(stream->channel, text, (size_t)len);
+		if (!turn(stream, limit_ms)) {
+			hybridge_fail(err, HYBRIDGE_ESYSTEM, "out of memory");
+			return -1;
+		}
 	}
 	if (stream->answered) {
 		*took_ns = stream->answered_ns - began_ns;
